@@ -30,7 +30,7 @@ from safegrid.core.seals import STUDY as NAMED
 from safegrid.study.selection import FORCE, OPTIONS, Selection
 from safegrid.core.stages import VERSIONS
 from safegrid.study import Study
-from safegrid.study import cells, compared, gathered, judges, labelled, lines
+from safegrid.study import axes, cells, compared, gathered, judges, labelled, lines
 from safegrid.study import sources, trainings
 from safegrid.study.grid import Cell, cell_of, model_of, one_of
 from safegrid.study.upstreams import Upstreams
@@ -101,6 +101,9 @@ wildcard_constraints:
     rows=rf"(?:{one_of(STUDY.prepared)}|(?:{one_of(STUDY.generated)})/seed\d+)",
     judge=one_of(STUDY.config.judges),
     world=one_of(STUDY.config.worlds),
+    size=one_of(
+        ["base", *(size for w in STUDY.config.worlds.values() for size in w.sizes)]
+    ),
     seed=r"\d+",
 
 
@@ -121,8 +124,11 @@ def made_from(w):
 
 
 def world_of(wildcards):
-    """Return the block of a world."""
-    return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
+    """Return the block of a world; of a base's job with its shape as `base`."""
+    world = STUDY.config.worlds[wildcards.world]
+    base = world.bases[f"{wildcards.world}-{wildcards.get('size', 'base')}"]
+    sized = world.model_copy(update={"base": base})
+    return sized.model_dump_json(exclude_none=True)
 
 
 def in_world(source, *names):

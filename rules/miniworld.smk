@@ -1,7 +1,7 @@
 """The miniature world: raw files, a base and judges trained from nothing.
 
 Takes: a world of config/worlds.yaml.
-Gives: results/raw/{world}-*/, results/bases/{world}-base, results/judges/{world}-*.
+Gives: results/raw/{world}-*/, results/bases/{world}-*, results/judges/{world}-*.
 """
 
 # Every file of a world's tokenizer; a job finds no other beside them.
@@ -105,11 +105,11 @@ rule train_base:
             then="results/raw/{world}-text/documents.jsonl",
         ),
     output:
-        base=directory("results/bases/{world}-base"),
+        base=directory("results/bases/{world}-{size}"),
     log:
-        "logs/train_base/{world}.log",
+        "logs/train_base/{world}-{size}.log",
     benchmark:
-        "logs/timing/train_base/{world}.tsv"
+        "logs/timing/train_base/{world}-{size}.tsv"
     priority: 100
     conda:
         "../envs/train.yaml"

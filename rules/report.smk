@@ -1,7 +1,7 @@
 """Scores become tables, figures and one report.
 
 Takes: results/{study}/scores.parquet, runs.parquet, frontier/, comparisons/, stress/,
-cell_manifests/, models/.
+cell_manifests/, models/, results/bases/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
 Notebooks are calls and sentences; what they compute sits in the package. So a rule's
@@ -15,6 +15,7 @@ INPUTS = {
     "lines": lambda w: gathered.all_lines(STUDY),
     "comparisons": lambda w: gathered.all_comparisons(STUDY),
     "stress": lambda w: gathered.all_stressed(STUDY),
+    "bases": lambda w: gathered.all_bases(STUDY),
     "models": lambda w: gathered.all_trainings(STUDY),
     "cell_manifests": lambda w: gathered.all_cell_manifests(STUDY),
     # Where results lie in a bucket the job has its inputs and nothing else.
@@ -132,6 +133,8 @@ rule report_partial:
         comparisons=lambda w: gathered.all_comparisons(STUDY),
         stress=lambda w: gathered.all_stressed(STUDY),
         derived=lambda w: gathered.all_derived(STUDY),
+        axes=lambda w: json.dumps(AXES),
+        bases=lambda w: gathered.all_bases(STUDY),
         models=lambda w: gathered.all_trainings(STUDY),
         manifests=lambda w: gathered.all_counted(STUDY),
         validated=lambda w: gathered.all_validated(STUDY),
@@ -167,6 +170,8 @@ rule report_partial:
             --comparisons {params.comparisons:q} \
             --stress {params.stress:q} \
             --derived {params.derived:q} \
+            --axes {params.axes:q} \
+            --bases {params.bases:q} \
             --plan {params.plan:q} \
             --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}

@@ -6,7 +6,8 @@ import yaml
 
 # Of a page what pages.yaml leaves out.
 NOTHING = {"tables": [], "figures": [], "folder": "tables", "files": []}
-NOTHING |= {"paper": None, "caption": None}
+NOTHING |= {"paper": None, "axis": None, "caption": None}
+AXES = axes.axes(STUDY)
 # The pages that this study has, by their rules.
 PAGES = {
     name: SimpleNamespace(rule=name, **{**NOTHING, **entry})
@@ -14,6 +15,7 @@ PAGES = {
         (BASEDIR / "rules/pages.yaml").read_text()
     ).items()
     if entry.get("paper", STUDY.config.study.paper) == STUDY.config.study.paper
+    if "axis" not in entry or AXES[entry["axis"]]
 }
 PUBLISHED = BASEDIR / f"config/published/{STUDY.config.study.paper}.csv"
 # As a param it must not say where the repository lies: a pod's is elsewhere.
@@ -36,6 +38,7 @@ def notebook_values(page):
         names = ["study", "config", "root", "cost"]
     else:
         names = [*page.inputs, *(["published"] if page.paper else [])]
+        names += ["axis"] if page.axis else []
         names += [kind for kind in ("tables", "figures") if getattr(page, kind)]
 
     def values(wildcards, input, output):
@@ -46,6 +49,7 @@ def notebook_values(page):
         # A parameter is one text: several files stand in it with spaces between.
         given = {k: f if isinstance(f, str) else " ".join(f) for k, f in input.items()}
         paths = {**written, **AT_HOME, "study": STUDY.name, "root": root, **given}
+        paths["axis"] = json.dumps(AXES.get(page.axis))
         return [f"{name}={paths[name]}" for name in names]
 
     return values

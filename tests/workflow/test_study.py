@@ -11,16 +11,19 @@ import yaml
 
 from made_up_course import course_scores
 from made_up_serve import serve_scores
+from safegrid.config.load import load_config
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError
 from safegrid.core.files import read_json
-from safegrid.core.records import SCORE
+from safegrid.core.records import RUNS, SCORE
 from safegrid.cost.data import Data
 from safegrid.cost.measured import training_speeds
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.report.notebook import run_notebook
-from safegrid.study import gathered
+from safegrid.study import Study, gathered
+from safegrid.study.axes import AxisLine, AxisPoint, axes
+from score_tables import fact
 
 ROOT = Path(__file__).parents[2]
 WHERE = re.compile(
@@ -29,8 +32,14 @@ WHERE = re.compile(
 PAGES = yaml.safe_load((ROOT / "rules/pages.yaml").read_text())
 # The paper of the study `tiny`, and made-up scores of studies of the others.
 PAPER = "2409.07772"
+NO_MANIFEST = manifest("collect", {}, {})
 SCORES = {"2412.00074": serve_scores, "2407.16637": course_scores}
-OURS = [p["notebook"] for p in PAGES.values() if p.get("paper", PAPER) == PAPER]
+# Its recipes differ in their methods, and it has one base.
+OURS = [
+    page["notebook"]
+    for page in PAGES.values()
+    if page.get("paper", PAPER) == PAPER and "axis" not in page
+]
 
 
 # ------------------------------------------------------------------ what is told
@@ -182,9 +191,37 @@ def test_a_notebook_of_another_paper_writes_its_products(tmp_path, page):
     values = [f"scores={scores}", f"published={published}"]
     values += [f"{kind}={tmp_path / kind}" for kind in ("tables", "figures")]
     run_notebook(ROOT / f"notebooks/{page['notebook']}.ipynb", values, out)
+    check_products(page, tmp_path)
+    check_page(out)
+
+
+def check_products(page, folder):
     products = [f"tables/{n}.{end}" for n in page["tables"] for end in ("csv", "tex")]
     for product in [*products, *(f"figures/{n}.png" for n in page["figures"])]:
-        assert (tmp_path / product).stat().st_size > 0
+        assert (folder / product).stat().st_size > 0
+
+
+@pytest.mark.parametrize("axis", ["scale", "data"])
+def test_a_notebook_of_an_axis_writes_its_products(tmp_path, axis):
+    page, out = PAGES[f"{axis}_axis"], tmp_path / "page.ipynb"
+    made = serve_scores()
+    other = made.with_columns(base=pl.lit("other"))
+    write_table(tmp_path / "scores", pl.concat([made, other]), SCORE, NO_MANIFEST)
+    pairs = [
+        fact("training", f"llama-2-7b/{r}/seed0", "pairs", 9) for r in ("it", "dpo")
+    ]
+    runs = pl.DataFrame(pairs, schema=RUNS)
+    write_table(tmp_path / "runs", runs, RUNS, NO_MANIFEST)
+    lines = axes(Study(load_config(ROOT / "config", "safe-to-serve")))["data"]
+    if axis == "scale":
+        points = [AxisPoint(base, "it", base) for base in ("llama-2-7b", "other")]
+        lines = [AxisLine("size", "", "it", points)]
+    files = {"scores": "scores", "runs": "runs", "bases": "no-base"}
+    values = [f"{name}={tmp_path / files[name]}" for name in page["inputs"]]
+    values += [f"{kind}={tmp_path / kind}" for kind in ("tables", "figures")]
+    values.append(f"axis={json.dumps(lines)}")
+    run_notebook(ROOT / f"notebooks/{page['notebook']}.ipynb", values, out)
+    check_products(page, tmp_path)
     check_page(out)
 
 

@@ -10,6 +10,7 @@ from safegrid.config.methods import METHODS
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, StudyEntry
 from safegrid.config.training import NONE, Recipe, Training
+from safegrid.config.world import World
 
 # Folders of results/ and logs/ that belong to all studies.
 RESERVED = ("raw", "bases", "judges", "encoders", "gguf", "timing", "speed")
@@ -62,6 +63,20 @@ def check_study(
     for dataset, block in study.section("datasets").items():
         _check_labels_read(study, dataset, block, sources)
         _check_beams(study, dataset, block.get("corrections") or {})
+
+
+def check_built(
+    document: Document, bases: Mapping[str, BaseEntry], worlds: Mapping[str, World]
+) -> None:
+    """Note bases of a world that it does not build."""
+    for name, base in bases.items():
+        world = worlds.get(base.world or "")
+        if world is not None and name not in world.bases:
+            document.note(
+                (name, "world"),
+                f"world {world.name!r} builds {', '.join(world.bases)}, and no {name}:"
+                " a base has the world's name and the end that `sizes` gives it there",
+            )
 
 
 def _check_labels_read(

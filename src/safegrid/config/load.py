@@ -13,6 +13,7 @@ from safegrid.config.benchmark import BenchmarkSpec, TaskEntry, resolve_benchmar
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
     check_adapters,
+    check_built,
     check_fluency,
     check_judging_recipes,
     check_shapes,
@@ -83,6 +84,7 @@ def load_config(root: Path, name: str) -> Config:
     _check_names(dict[str, BenchmarkSpec], benchmarks, known)
     _check_names(StudyEntry, document, known)
     check_study(document, methods, sources)
+    check_built(registries["bases"], bases, entries["worlds"])
     asked = resolve_benchmarks(document, benchmarks.data, known)
     used = {judge for spec in asked.values() for judge in spec.judges}
     if study is not None:

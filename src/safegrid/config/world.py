@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from safegrid.config.block import Above0, Block, From0, Positive, Seed, Share
+from safegrid.config.block import Above0, Block, From0, Name, Positive, Seed, Share
 from safegrid.config.names import FileOf
 from safegrid.config.source import INSTRUCTIONS
 
@@ -190,9 +190,14 @@ class World(Block):
         seed: rules words drawn, splits, and the weights' beginning
         vocabulary: tokens of the byte-level BPE, at least 300
         rows: how many rows each raw file gets, below
-        base: the base's shape and training, below
+        base: shape and training of `{world}-base`, below
+        sizes: bases of other shapes that learn the same documents, each a block as
+            `base`, by the end of its name: `small` is `{world}-small`
         judges: the same for each judge
         text: real text that the base learns beside the world's own, below
+
+    A job is given one base as `base`, so the others are left out where a world is
+    written down.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -200,8 +205,22 @@ class World(Block):
     vocabulary: Vocabulary = 1024
     rows: Rows
     base: SmallModel
+    sizes: dict[Name, SmallModel] = Field(default={}, exclude=True)
     judges: Judges
     text: Text | None = None
+
+    @field_validator("sizes")
+    @classmethod
+    def _own_names(cls, sizes: dict[str, SmallModel]) -> dict[str, SmallModel]:
+        if "base" in sizes:
+            raise ValueError("`base` stands beside `sizes`; give this one another name")
+        return sizes
+
+    @property
+    def bases(self) -> dict[str, SmallModel]:
+        """The bases that are trained on the world's documents, by their names."""
+        shapes = {"base": self.base, **self.sizes}
+        return {f"{self.name}-{end}": shape for end, shape in shapes.items()}
 
     @property
     def texts(self) -> list[TextFile]:

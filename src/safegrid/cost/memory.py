@@ -132,13 +132,18 @@ def training_memory(
 
 
 def reference_memory(shape: ShapeSpec, training: Training, longest: int) -> Memory:
-    """Return what a forward without gradient holds, by the trainers' own code."""
+    """Return what a forward without gradient holds, by the trainers' own code.
+
+    In bfloat16 a layer's matrices are held so; experts are no matrices to torch.
+    """
     tokens = 2 * training.per_device_train_batch_size * longest
     size = BYTES[training.precision]
+    linears = shape.linears if shape.experts == 1 else shape.linears[:4]
+    halved = shape.layers * sum(a * b for a, b in linears) if size == 2 else 0
     return Memory(
-        weights=4.0 * shape.parameters,
+        weights=4.0 * shape.parameters - 2.0 * halved,
         # Autocast keeps its copies to the end of a forward, gradient or not.
-        copies=2.0 * shape.parameters if size == 2 else 0.0,
+        copies=2.0 * (shape.parameters - halved) if size == 2 else 0.0,
         activations=float(tokens) * _at_work(shape, size),
         logits=float(min(tokens, TILE_TOKENS) * TILE_WORDS * size),
     )

@@ -141,7 +141,7 @@ def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         text = world.text.vocabulary if world.text else world.vocabulary
-        return _of_world(world.base, text, base)
+        return _of_world(world.bases[base], text, base)
     if found is None and entry.n_params_b is not None:
         source = f"shape assumed from its billions of parameters: {base}"
         return Known(of_billions(entry.n_params_b), source)

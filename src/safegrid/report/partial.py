@@ -34,6 +34,8 @@ from safegrid.report import (
     transfer,
     writing,
 )
+from safegrid.report.axes import axis_table, data_axis, scale_axis
+from safegrid.report.axis_figure import axis_figure
 from safegrid.report.corrected import corrected_categories_table, corrected_table
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.lines import BOUGHT, bought_table, read_lines
@@ -44,6 +46,7 @@ from safegrid.report.status import blank_of, state_of, write_page
 from safegrid.report.style import save
 from safegrid.report.table import Table
 from safegrid.runtime.plans import Plan, read_plan
+from safegrid.study.axes import AxisLine
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +71,8 @@ def write_partial(
     comparisons: list[Path],
     stress: list[Path],
     derived: list[Path],
+    axes: Mapping[str, list[AxisLine]],
+    bases: list[Path],
     plan: Path,
     published: Path,
     out: Path,
@@ -82,6 +87,8 @@ def write_partial(
         comparisons: the same of COMPARISON; only what is finished is told.
         stress: the same of STRESS, likewise.
         derived: the same of SCORE over several seeds, and corrected for judges.
+        axes: lines of scale and of data.
+        bases: every base's folder, whether it exists or not.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the study's paper.
         out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
@@ -110,6 +117,10 @@ def write_partial(
         writing.save(made, out / "tables")
     for name, figure in all_figures(table, ran, drawn, printed, pairs, flips):
         save(figure, out / "figures", name)
+    along = [scale_axis(axes["scale"], bases), data_axis(axes["data"], ran)]
+    for axis in (axis for axis in along if axis.lines):
+        writing.save(axis_table(table, axis), out / "tables")
+        save(axis_figure(table, axis), out / "figures", axis.name)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
 
 

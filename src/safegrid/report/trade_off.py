@@ -62,7 +62,7 @@ def trade_off(
     figure = new_figure(COLUMN, HEIGHT * len(bases))
     panels = figure.subplots(len(bases), squeeze=False)[:, 0]
     keys = grid.axis(safety), grid.axis(cost)
-    names = _axis(safety, keys[0]), _axis(cost, keys[1])
+    names = axis_title(safety, keys[0]), axis_title(cost, keys[1])
     sign = METRICS[cost].better
     drawn = []
     for base, axes in zip(bases, panels, strict=True):
@@ -156,7 +156,7 @@ def _label(axes: Axes, dots: Dots, sign: int) -> None:
     place_labels(axes, points, list(map(recipe_title, dots)), SMALL, lines)
 
 
-def _axis(metric: str, keys: list[Key]) -> str:
+def axis_title(metric: str, keys: list[Key]) -> str:
     """Return an axis title; it names the judge where several give the metric."""
     several = len({key.judge for key in keys}) > 1
     metric = keys[0].metric if keys else metric

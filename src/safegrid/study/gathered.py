@@ -56,6 +56,11 @@ def all_models(study: Study) -> list[str]:
     return [study.model_dir(m) for end in ends for m in [*study.doses(end), end]]
 
 
+def all_bases(study: Study) -> list[str]:
+    """Return the folders of the bases that the study trains."""
+    return [study.model_dir(Model(base, NONE, 0)) for base in study.config.study.bases]
+
+
 def all_trainings(study: Study) -> list[str]:
     """Return the folders in which all trainings end."""
     return [study.model_dir(model) for model in study.trained]

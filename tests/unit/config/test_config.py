@@ -156,6 +156,22 @@ def test_a_source_must_hold_what_is_taken_from_it(copy):
     assert "3 problems" in text
 
 
+def test_a_base_of_a_world_is_one_that_the_world_builds(copy):
+    shape = {"hidden": 32, "layers": 1, "heads": 2, "feed_forward": 32}
+    shape |= {"steps": 9, "batch": 8, "learning_rate": 1e-3}
+    copy.put("bases", {"tiny-large": {"world": "tiny"}})
+    copy.study({"bases": ["tiny-base", "tiny-large"]})
+    told = copy.message()
+    assert "tiny-large.world: world 'tiny' builds tiny-base, and no tiny-large" in told
+    copy.put("worlds", {"tiny.sizes": {"large": shape}})
+    world = copy.load().worlds["tiny"]
+    assert world.bases["tiny-large"].hidden == 32
+    # What other jobs are given does not depend on it.
+    assert "sizes" not in world.model_dump()
+    copy.put("worlds", {"tiny.sizes": {"base": shape}})
+    assert "`base` stands beside `sizes`" in copy.message()
+
+
 def test_a_task_of_the_registry_must_name_rows_that_are_known(copy):
     copy.study({"benchmarks.capability.tasks": ["real_gsm8k", "real_ifeval"]})
     copy.replace("tasks", "source: gsm8k", "source: gsm9k")

@@ -76,10 +76,17 @@ def test_processes_share_a_model_only_where_they_are_told_to(falcon):
 
 
 def test_a_reference_holds_its_weights_and_no_optimizer(falcon):
+    plain = reference_memory(falcon, settings(), 1024)
+    assert (plain.weights, plain.copies) == (4.0 * falcon.parameters, 0)
+    assert plain.gradients == plain.optimizer == 0
     held = reference_memory(falcon, settings(precision="bfloat16"), 1024)
-    assert held.weights == 4.0 * falcon.parameters
-    assert held.copies == 2.0 * falcon.parameters
-    assert held.gradients == held.optimizer == 0
+    tables = 2 * 65_024 * 4096
+    assert held.weights == pytest.approx(2 * falcon.parameters + 2 * tables, rel=1e-4)
+    assert held.copies == pytest.approx(2 * tables, rel=1e-3)
+    # The experts of a mixture stay in float32, with their copies.
+    mixture = falcon.model_copy(update={"experts": 8, "experts_used": 2})
+    held = reference_memory(mixture, settings(precision="bfloat16"), 1024)
+    assert held.weights > 3.9 * mixture.parameters
 
 
 def test_an_engine_holds_the_cache_of_a_chunk(falcon, h200):

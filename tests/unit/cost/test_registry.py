@@ -47,6 +47,10 @@ PUBLISHED = {
         "mixtral", 32, 4096, 32, 8, 14336, 32000, **MIXTURE
     ),
     "vicuna-7b-v1.5": published("llama", 32, 4096, 32, 32, 11008, 32000),
+    "qwen2.5-0.5b-instruct": published(
+        "qwen2", 24, 896, 14, 2, 4864, 151936, tie_word_embeddings=True
+    ),
+    "qwen2.5-32b-instruct": published("qwen2", 64, 5120, 40, 8, 27648, 152064),
     "gemma-2-9b-it": published("gemma2", 42, 3584, 16, 8, 14336, 256000, head_dim=256),
 }
 POSITIONS = {"max_position_embeddings": 514, "type_vocab_size": 1}
@@ -127,6 +131,10 @@ def test_a_grown_model_has_the_shape_of_its_world(tmp_path):
     base = base_shape(study, "mini-base", tmp_path).shape
     assert (base.layers, base.width, base.feed_forward) == (4, 128, 512)
     assert base.parameters == 1_180_800
+    sizes = [
+        base_shape(study, f"mini-{size}", tmp_path) for size in ("small", "medium")
+    ]
+    assert [known.shape.parameters for known in sizes] == [49_248, 196_928]
     guard = judge_shape(study, "mini-guard", "", tmp_path).shape
     assert (guard.layers, guard.width) == (2, 96)
     likelihood = judge_shape(study, "mini-fluency", "mini-base", tmp_path).shape

@@ -15,12 +15,20 @@ from safegrid.report.partial import PAPERS, partial_scores, write_partial
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
 from safegrid.runtime.plans import read_plan
+from safegrid.study.axes import AxisLine, AxisPoint
 
 SAFETY = ["alert", "alert_adversarial", "global"]
 BENCHMARKS = [*SAFETY, "toxicity", "xstest", "capability"]
 ROOT = Path(__file__).parents[3]
 PUBLISHED = ROOT / "config/published/2409.07772.csv"
 PAGES = ROOT / "rules/pages.yaml"
+NO_AXES = {"scale": [], "data": []}
+# Of a base that is not there yet, and of trainings that are not finished.
+POINTS = [AxisPoint("mini-base", recipe, recipe) for recipe in ("dpo", "nca")]
+AXES = {
+    "scale": [AxisLine("size", "", "dpo", POINTS[:1])],
+    "data": [AxisLine("composition", "mini-base", "dpo", POINTS)],
+}
 
 
 @pytest.fixture
@@ -176,7 +184,7 @@ def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
     drop("nca", "capability")
     planned(*stack("nca", "capability"))
     out = tmp_path / "partial"
-    write_all(grid, runs, out)
+    write_all(grid, runs, out, axes=AXES)
     assert "17 of 18 cells are finished" in (out / "blanks.md").read_text()
     assert pl.read_parquet(out / "scores.parquet")["value"].null_count() > 0
     pages = yaml.safe_load(PAGES.read_text(encoding="utf-8")).values()
@@ -187,6 +195,9 @@ def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
             # The made-up runs have none of these judges.
             lacks = {f"tables/{n}.md" for n in ("fluency", "left_out", "agreement")}
             assert made - lacks <= files(out)
+    assert (
+        "DPO: dpo (parameters): No config.json" in (out / "tables/scale.md").read_text()
+    )
 
 
 @pytest.fixture
@@ -229,7 +240,7 @@ def test_another_papers_pages_without_tables_and_curves_that_no_run_has_told_yet
     assert not {"tables/judges.md", "figures/curves_loss.svg"} & files(out)
 
 
-def write_all(grid, runs, out, published=PUBLISHED, lines=()):
+def write_all(grid, runs, out, published=PUBLISHED, lines=(), axes=NO_AXES):
     write_table(Path("runs.parquet"), runs, RUNS, manifest("collect", {}, {}))
     write_partial(
         study="s",
@@ -239,6 +250,8 @@ def write_all(grid, runs, out, published=PUBLISHED, lines=()):
         comparisons=[],
         stress=[],
         derived=[],
+        axes=axes,
+        bases=[Path("results/bases/mini-base")],
         plan=Path("plan.txt"),
         published=published,
         out=out,

@@ -27,7 +27,7 @@ def load_tiny(tmp_path: Path) -> Callable[..., Study]:
         study = yaml.safe_load(written)
         for change in changes:
             change(study)
-        path.write_text(yaml.safe_dump(study))
+        path.write_text(yaml.safe_dump(study, sort_keys=False))
         return Study(load_config(root, "tiny"))
 
     return load

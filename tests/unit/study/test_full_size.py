@@ -7,6 +7,7 @@ import pytest
 
 from safegrid.config.load import load_config
 from safegrid.study import Study, judges, trainings
+from safegrid.study.axes import axes
 from safegrid.study.grid import Cell, Model
 
 ROOT = Path(__file__).parents[3] / "config"
@@ -60,6 +61,16 @@ def test_corrections_are_made_once_by_llama_2_for_both(course):
     }
     spec = course.generated["c2_syn"]
     assert spec.requests.limit * spec.requests.pairs == 750_000
+
+
+def test_the_axis_of_scale_has_six_sizes_under_one_training():
+    scale = Study(load_config(ROOT, "scale"))
+    sizes = [scale.config.bases[base].shape.parameters / 1e9 for base in scale.bases]
+    expected = [0.49, 1.54, 3.09, 7.62, 14.8, 32.8]
+    assert sizes == pytest.approx(expected, rel=0.01)
+    lines = axes(scale)["scale"]
+    assert [line.name for line in lines] == ["none", "dpo", "nca"]
+    assert {len(line.points) for line in lines} == {6}
 
 
 def test_ten_models_are_asked_and_the_largest_where_it_is_served(course):

@@ -10,6 +10,7 @@ from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.scoring import Question, classify, score
 from safegrid.models.templates import ChatTokenizer
+from safegrid.train import reference as references
 from safegrid.train.reference import compute_reference
 from safegrid.train.tokenize import end_ids
 
@@ -51,6 +52,24 @@ def scores_of(model, answers):
 
 def prompts_of(pairs):
     return read_table(pairs, PAIRS)["prompt_ids"].to_list()
+
+
+@each_architecture
+def test_matrices_in_bfloat16_change_no_bit_of_a_reference(
+    model_folder, pairs, tmp_path, monkeypatch
+):
+    halve, seen, found = references.halve, [], []
+    for change in (halve, lambda model: None):
+        monkeypatch.setattr(
+            references,
+            "halve",
+            lambda m, change=change: (change(m), seen.append(str(m.state_dict()))),
+        )
+        out = tmp_path / f"{len(seen)}.parquet"
+        compute_reference(pairs, [model_folder], "bfloat16", 4, out)
+        found.append(read_table(out, REFERENCE))
+    assert ["bfloat16" in weights for weights in seen] == [True, False]
+    assert found[0].equals(found[1])
 
 
 def test_no_architecture_is_left_out(families):
