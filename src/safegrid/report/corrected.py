@@ -1,5 +1,6 @@
 """Tables of shares as judged, and corrected for the errors of their judge."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,14 @@ from safegrid.report.names import (
     metric_of,
     slice_title,
 )
-from safegrid.report.table import SHEETS, Column, Table, rows_of, sheet_table
+from safegrid.report.table import (
+    SHEETS,
+    Column,
+    Table,
+    full_title,
+    rows_of,
+    sheet_table,
+)
 from safegrid.report.tables import columns_by_score
 
 
@@ -35,28 +43,39 @@ def corrected_table(scores: pl.DataFrame) -> Table:
 def corrected_categories_table(scores: pl.DataFrame) -> Table:
     """Return the shares of the categories of which one could be corrected."""
     grid, sheet = Grid(ends(scores)), SHEETS["corrected_categories"]
-    keys = [
-        way
+    shares = [
+        key
         for metric in sheet.metrics
         for key in grid.find(metric)
         if key.slice.startswith("category=")
-        if len(ways := [way for way in _ways(grid, key) if _known(grid, way)]) > 1
-        for way in ways
     ]
+    known = {
+        key: [way for way in _ways(grid, key) if _known(grid, way)] for key in shares
+    }
+    keys = [way for ways in known.values() if len(ways) > 1 for way in ways]
     about = Key("", "", sheet.metrics[0], "")
+    left_out = [key for key, ways in known.items() if len(ways) < 2]
     return Table(
         "corrected_categories",
         sheet.title,
         sheet.head,
-        [
-            f"{benchmark_title(key.benchmark)}: {slice_title(key.slice)},"
-            f" {metric_of(key.metric).title} ({key.judge})"
-            for key in keys
-        ],
+        [f"{full_title(key)}, {slice_title(key.slice)} ({key.judge})" for key in keys],
         [Column(grid.title(model), about, 0, "share") for model in grid.models],
         [[grid.entry(model, key) for model in grid.models] for key in keys],
-        notes=sheet.notes,
+        notes=[*sheet.notes, *_reasons(grid, left_out)],
     )
+
+
+def _reasons(grid: Grid, keys: list[Key]) -> Iterator[str]:
+    """Say why categories are left out: of a benchmark and measure, without numbers."""
+    found = Counter(
+        (full_title(key), key.judge, str(grid.entry(model, key).reason).split(" (")[0])
+        for key in (way for key in keys for way in _ways(grid, key)[1:])
+        for model in grid.models
+    )
+    for (title, judge, reason), count in found.items():
+        told = reason.rstrip(".")
+        yield f"{title} ({judge}), {count} shares of categories: {told}."
 
 
 def _ways(grid: Grid, key: Key) -> list[Key]:

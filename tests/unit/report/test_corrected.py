@@ -48,8 +48,10 @@ def test_only_categories_that_could_be_corrected_have_rows(scores):
         scores += shares("safety_corrected", {"none": corrected, "nca": None}, part)
     table = corrected_categories_table(frame(scores, study="s", base="b"))
     assert table.rows == [
-        "ALERT: a, safe (guard)",
-        "ALERT: a, safe, corrected (guard)",
+        "ALERT safe, a (guard)",
+        "ALERT safe, corrected, a (guard)",
     ]
     assert [e.value for e in table.entries[1]] == [0.4, None]
     assert table.entries[1][1].reason == "Uncorrected: some reason."
+    told = "ALERT safe, corrected (guard), 2 shares of categories: Uncorrected: some"
+    assert table.notes[-1] == f"{told} reason."
