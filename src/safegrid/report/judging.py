@@ -136,6 +136,7 @@ def disagreement_table(scores: pl.DataFrame) -> Table:
         columns if keys else [],
         [[grid.entry(model, key) for model in grid.models] for key in keys],
         notes=sheet.notes if keys else [DATA["words"]["no_pair"]],
+        judged=bool(keys),
     )
 
 
