@@ -25,8 +25,8 @@ PARTS = {
 """Answers of a sample by their verdict before a change, and what a flip is there."""
 DRAWN = ("positive", "other")
 ROW = 0.42 * CM
-LEFT_OUT = ("categories", "decontaminated")
-"""Slices of a benchmark in which no two judges are set beside each other."""
+SLICES = ("all", "adversarial", "attack", "macro", "category")
+"""Kinds of slices in which two judges are set beside each other, in their order."""
 
 
 def read_stress(files: Iterable[Path | str]) -> pl.DataFrame:
@@ -122,9 +122,10 @@ def _entries(stress: pl.DataFrame) -> dict[tuple[str, str, str], Entry]:
 def disagreement_table(scores: pl.DataFrame) -> Table:
     """Return how often two judges of one kind differ: slices as rows, models beside."""
     grid = Grid(ends(scores))
-    keys = [k for k in grid.find("disagreement") if k.slice not in LEFT_OUT]
-    # All answers of a benchmark stand before its slices.
-    keys.sort(key=lambda key: (key.judge, key.benchmark, key.slice != "all", key.slice))
+    found = grid.find("disagreement")
+    keys = [key for key in found if _kind(key) in SLICES]
+    # Python's sort keeps the order of names within a kind.
+    keys.sort(key=lambda key: (key.judge, key.benchmark, SLICES.index(_kind(key))))
     about = Key("", "", "disagreement", "")
     columns = [Column(grid.title(model), about, 0, "share") for model in grid.models]
     sheet = SHEETS["disagreement"]
@@ -136,11 +137,16 @@ def disagreement_table(scores: pl.DataFrame) -> Table:
         columns if keys else [],
         [[grid.entry(model, key) for model in grid.models] for key in keys],
         notes=sheet.notes if keys else [DATA["words"]["no_pair"]],
+        judged=bool(keys),
     )
+
+
+def _kind(key: Key) -> str:
+    return key.slice.partition("=")[0]
 
 
 def _title(key: Key) -> str:
     part = "all answers" if key.slice == "all" else slice_title(key.slice)
-    if key.slice.startswith("adversarial="):
+    if _kind(key) == "adversarial":
         part = key.slice.replace("=", ": ")
     return f"{key.judge}, {benchmark_title(key.benchmark)}: {part}"
