@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from textwrap import fill
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from safegrid.core.records import Key
 from safegrid.report.axes import MEASURES, PLACES, Axis, axis_keys
-from safegrid.report.grid import Grid, ModelRow, ends
+from safegrid.report.grid import Grid, ModelRow, Value, ends
 from safegrid.report.names import BASE, recipe_title
 from safegrid.report.style import CM, PAGE, SMALL, look, new_figure, styled
 from safegrid.report.trade_off import AXES, axis_title
@@ -40,32 +40,47 @@ Places = Mapping[AxisPoint, float]
 Looks = Mapping[str, dict[str, Any]]
 
 
+class Lines(NamedTuple):
+    """What a row of panels shares: lines of one kind and base, with their places."""
+
+    grid: Grid
+    lines: Sequence[AxisLine]
+    places: Places
+    looks: Looks
+
+    @property
+    def kind(self) -> str:
+        """What the horizontal axis is."""
+        return self.lines[0].kind
+
+    def shown(self, line: AxisLine, key: Key) -> list[tuple[float, Value]]:
+        """Return the points of a line that have a place and a value, in order."""
+        found = [
+            (place, self.grid.entry(ModelRow(point.base, point.recipe), key).percent)
+            for point, place in self.places.items()
+            if point in line.points
+        ]
+        return sorted((x, y) for x, y in found if not math.isnan(y.at))
+
+
 @styled
 def axis_figure(scores: pl.DataFrame, axis: Axis) -> Figure:
     """Draw each measure along an axis, a row of panels for each base and kind of line.
 
     A panel says where no line has two points; points without a place are named below.
     """
-    grid = Grid(ends(scores))
+    grid, looks = Grid(ends(scores)), _looks(axis)
     keys = axis_keys(grid)
     groups: dict[tuple[str, str], list[AxisLine]] = defaultdict(list)
     for line in axis.lines:
         groups[line.base, line.kind].append(line)
-    looks = _looks(axis)
     figure = new_figure(PAGE, HEAD + HEIGHT * len(groups))
     rows = figure.subplots(len(groups), len(MEASURES), squeeze=False)
-    for row, ((base, _), lines) in zip(rows, groups.items(), strict=True):
+    for row, ((base, _), own) in zip(rows, groups.items(), strict=True):
         row[0].set_title(base if grid.several_bases else "", loc="left")
-        places = _places(axis, lines)
+        lines = Lines(grid, own, _places(axis, own), looks)
         for panel, measure in zip(row, MEASURES, strict=True):
-            key = keys.get(measure)
-            if key is not None and _draw(panel, grid, key, lines, places, looks):
-                title = axis_title(measure, grid.axis(measure))
-                panel.set_ylabel(fill(title, WIDE))
-            else:
-                panel.set_axis_off()
-                text = f"no line has two points of\n{AXES[measure]}"
-                panel.text(0.5, 0.5, text, ha="center", transform=panel.transAxes)
+            _panel(panel, lines, measure, keys.get(measure))
     _explain(figure, axis, looks)
     return figure
 
@@ -83,45 +98,41 @@ def _places(axis: Axis, lines: Sequence[AxisLine]) -> Places:
     return {point: float(order.index(point.title)) for point in known}
 
 
-def _draw(
-    panel: Axes,
-    grid: Grid,
-    key: Key,
-    lines: Sequence[AxisLine],
-    places: Places,
-    looks: Looks,
-) -> bool:
-    """Draw a panel's lines with their intervals; return whether there was any."""
-    ordered = lines[0].kind != "composition"
-    drawn = False
-    for index, line in enumerate(lines):
-        found = [
-            (places[p], grid.entry(ModelRow(p.base, p.recipe), key).percent)
-            for p in sorted(places, key=places.__getitem__)
-            if p in line.points
-        ]
-        shown = [(x, y) for x, y in found if not math.isnan(y.at)]
-        if len(shown) < 2:
-            continue
-        drawn, style = True, looks[line.name]
-        aside = APART * (index - (len(lines) - 1) / 2)
-        x = [x * (1 + aside) if ordered else x + aside for x, _ in shown]
-        panel.plot(x, [y.at for _, y in shown], **style)
-        low, high = [y.low for _, y in shown], [y.high for _, y in shown]
-        panel.vlines(x, low, high, color=style["color"], linewidth=0.6, alpha=0.7)
-    if drawn:
-        _frame(panel, grid, key, lines[0], places)
-    return drawn
+def _panel(panel: Axes, lines: Lines, measure: str, key: Key | None) -> None:
+    """Draw a measure along the axis, or say that it cannot be drawn."""
+    if key is not None and _draw(panel, lines, key):
+        _frame(panel, lines, key)
+        title = axis_title(measure, lines.grid.axis(measure))
+        panel.set_ylabel(fill(title, WIDE))
+    else:
+        panel.set_axis_off()
+        text = f"no line has two points of\n{AXES[measure]}"
+        panel.text(0.5, 0.5, text, ha="center", transform=panel.transAxes)
 
 
-def _frame(panel: Axes, grid: Grid, key: Key, line: AxisLine, places: Places) -> None:
-    """Draw what all lines of a panel share: the base untouched, the axis of places."""
+def _draw(panel: Axes, lines: Lines, key: Key) -> bool:
+    """Draw the lines that have two points, with intervals; return whether any has."""
+    ways = {line.name: lines.shown(line, key) for line in lines.lines}
+    for index, (name, shown) in enumerate(ways.items()):
+        if len(shown) > 1:
+            aside = APART * (index - (len(ways) - 1) / 2)
+            ordered = lines.kind != "composition"
+            x = [x * (1 + aside) if ordered else x + aside for x, _ in shown]
+            style = lines.looks[name]
+            panel.plot(x, [y.at for _, y in shown], **style)
+            low, high = [y.low for _, y in shown], [y.high for _, y in shown]
+            panel.vlines(x, low, high, color=style["color"], linewidth=0.6, alpha=0.7)
+    return any(len(shown) > 1 for shown in ways.values())
+
+
+def _frame(panel: Axes, lines: Lines, key: Key) -> None:
+    """Draw what all lines of a panel share: the axis of places, the base untouched."""
     panel.margins(0.1)
     panel.grid(axis="y", color="0.92", linewidth=0.5)
     panel.set_axisbelow(True)
-    panel.set_xlabel(BELOW[line.kind])
-    if line.kind == "composition":
-        titles = dict(sorted((at, point.title) for point, at in places.items()))
+    panel.set_xlabel(BELOW[lines.kind])
+    if lines.kind == "composition":
+        titles = dict(sorted((at, point.title) for point, at in lines.places.items()))
         level = len(titles) <= LEVEL
         turned: Any = {} if level else {"rotation": 30, "ha": "right"}
         panel.set_xticks(list(titles), list(titles.values()), **turned)
@@ -130,8 +141,8 @@ def _frame(panel: Axes, grid: Grid, key: Key, line: AxisLine, places: Places) ->
         panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_major_formatter(lambda count, _: _short(count))
-    if line.base:
-        start = grid.entry(ModelRow(line.base, BASE), key).percent
+    if base := lines.lines[0].base:
+        start = lines.grid.entry(ModelRow(base, BASE), key).percent
         panel.axhline(start.at, color="black", linewidth=0.8, dashes=(3, 2), zorder=1)
         panel.axhspan(start.low, start.high, color="0.9", linewidth=0, zorder=0)
 
