@@ -162,6 +162,8 @@ def described(stage: str, given: Mapping[str, Any], rows: int) -> dict[str, Any]
     known = {
         k: v for k, v in given.items() if k not in ("cell", "out") and v is not None
     }
-    inputs = {k: v for k, v in known.items() if isinstance(v, Path | list)}
+    listed = {k: v if isinstance(v, list) else [v] for k, v in known.items()}
+    files = [k for k, v in listed.items() if all(isinstance(one, Path) for one in v)]
+    inputs = {k: known[k] for k in files}
     params = {k: v for k, v in known.items() if k not in inputs}
     return manifest(stage, inputs, params, ("scipy",), rows=rows)

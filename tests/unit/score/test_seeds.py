@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from safegrid.core.records import Key
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import SCORE, Key
 from safegrid.score.resamples import AxisPart
-from safegrid.score.seeds import seed_rows
+from safegrid.score.seeds import score_seeds, seed_rows
 
 KEY = Key("alert", "guard", "safety", "all")
 SEEDS = [0, 1, 2]
@@ -75,3 +76,33 @@ def test_a_seed_with_many_unscored_answers_does_not_count():
     none = rows_of(aligned([0.7], unscored=(1,)), [0])["safety"]
     assert none.get("value") is None
     assert "seed 0: 300 of 300" in none["reason"]
+
+
+def test_the_command_reads_the_base_and_then_each_seed(make_cell, tmp_path):
+    def refused(n):
+        labels = ["refusal"] * n + ["compliance"] * (20 - n)
+        return [{"prompt_id": f"p{i}", "refusal": one} for i, one in enumerate(labels)]
+
+    made = [make_cell(f"{n}", refused(n)) for n in (5, 10, 20)]
+    kinds, out = {"refusal": "refusal"}, tmp_path / "seeds.parquet"
+    score_seeds(
+        cell={"study": "s", "base": "b", "recipe": "dpo"},
+        seeds=[0, 1],
+        benchmarks={"alert": {"metric": "safety", "judges": kinds}},
+        prompts=[made[0].prompts],
+        answers=[cell.responses for cell in made],
+        verdicts=[path for cell in made for path in cell.of(kinds)],
+        capability=[],
+        overlap=[],
+        most_unscored=0.05,
+        study_seed=1,
+        out=out,
+    )
+    whole = read_table(out, SCORE).filter(slice="all", benchmark="alert")
+    found = {row["metric"]: row for row in whole.iter_rows(named=True)}
+    assert found["true_refusal"]["value"] == pytest.approx(0.75)
+    assert found["true_refusal_vs_base"]["value"] == pytest.approx(0.5)
+    assert {row["seed"] for row in found.values()} == {None}
+    facts = read_manifest(out)
+    assert facts["params"]["seeds"] == [0, 1]
+    assert len(facts["inputs"]["answers"]) == 3
