@@ -17,6 +17,7 @@ Over many pairs of one measure the p are adjusted by Holm (1979).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Difference:
         low, high: 95% interval; null with a single cluster.
         error: standard error of the value; null with a single cluster.
         p: two-sided; null with a single cluster.
-        holm: p adjusted for all pairs of the measure.
+        holm: p adjusted for all pairs of the measure, see `tested`.
         test: how p was found.
         n: items scored under both models in every seed.
         n_clusters: that these are derived from.
@@ -77,6 +78,19 @@ class Difference:
     n: int = 0
     n_clusters: int = 0
     reason: str | None = None
+
+
+class PairTest(NamedTuple):
+    """The test of a pair: two-sided p by prompts, and by seeds if there are several."""
+
+    name: str
+    prompts: float
+    seeds: float = 0.0
+
+    @property
+    def p(self) -> float:
+        """The larger one: a difference is one of prompts and of seeds."""
+        return max(self.prompts, self.seeds)
 
 
 def compare_pairs(
@@ -101,14 +115,34 @@ def compare_pairs(
     rows = resampled({"": differences}, seed)[""]
     means = over_seeds(rows, owners, seed)
     flipped = _flipped(differences, owners, seed)
-    found = []
+    found, tests = [], []
     for index in range(len(pairs)):
         mine = owners == index
         own = [replace(one, values=one.values[:, mine]) for one in differences]
-        p, test = _p(own, rows[0, mine], flipped[index])
-        found.append(_comparison(own, means[:, index], p, test))
-    adjusted = holm([one.p for one in found])
-    return [replace(one, holm=p) for one, p in zip(found, adjusted, strict=True)]
+        found.append(_comparison(own, means[:, index]))
+        tests.append(_test(own, rows[0, mine], flipped[index]))
+    return tested(found, tests)
+
+
+def tested(
+    found: Sequence[Difference], tests: Sequence[PairTest | None]
+) -> list[Difference]:
+    """Return differences with their tests, the prompts' p adjusted by Holm.
+
+    The p of seeds is not adjusted: of three seeds it would pass for no large family,
+    however far two methods are apart. A difference without an error has no test.
+    """
+    known = [
+        test if one.error is not None else None
+        for one, test in zip(found, tests, strict=True)
+    ]
+    adjusted = holm([test.prompts if test else None for test in known])
+    return [
+        replace(one, p=test.p, holm=max(p, test.seeds), test=test.name)
+        if test is not None and p is not None
+        else one
+        for one, test, p in zip(found, known, adjusted, strict=True)
+    ]
 
 
 def _flipped(differences: list[AxisPart], owners: Ints, seed: int) -> Floats:
@@ -136,7 +170,7 @@ def _single(differences: Sequence[AxisPart]) -> bool:
     )
 
 
-def _comparison(own: list[AxisPart], rows: Floats, p: float, test: str) -> Difference:
+def _comparison(own: list[AxisPart], rows: Floats) -> Difference:
     """Put a pair's results together; `own` are its differences, a column a seed."""
     common = [~np.isnan(part.values).any(axis=1) for part in own]
     n = int(sum(mask.sum() for mask in common))
@@ -151,16 +185,16 @@ def _comparison(own: list[AxisPart], rows: Floats, p: float, test: str) -> Diffe
     limits = interval(rows, n_clusters, "difference" if _shares(own) else "mean")
     low, high = (None if np.isnan(limit) else float(limit) for limit in limits)
     error = float(np.nanstd(rows[1:]))
-    return Difference(value, low, high, error, p, None, test, n, n_clusters)
+    return Difference(value, low, high, error, n=n, n_clusters=n_clusters)
 
 
-def _p(own: list[AxisPart], values: Floats, flipped: float) -> tuple[float, str]:
-    """Return the p of a pair and its test; `values` are its differences by seed."""
+def _test(own: list[AxisPart], values: Floats, flipped: float) -> PairTest:
+    """Return the test of a pair; `values` are its differences by seed."""
     if len(values) > 1:
-        return max(flipped, among_seeds(values)), SEEDS
+        return PairTest(SEEDS, flipped, among_seeds(values))
     if _single(own):
-        return mcnemar(own[0].values[:, 0]), MCNEMAR
-    return flipped, SIGN_FLIP
+        return PairTest(MCNEMAR, mcnemar(own[0].values[:, 0]))
+    return PairTest(SIGN_FLIP, flipped)
 
 
 def among_seeds(values: Floats) -> float:

@@ -13,7 +13,6 @@ the change of `math` less the mean change of the other groups:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -26,9 +25,10 @@ from safegrid.score.paired import (
     SEEDS,
     Difference,
     ModelPair,
+    PairTest,
     among_seeds,
     compare_pairs,
-    holm,
+    tested,
 )
 from safegrid.score.resamples import TINY, AxisPart, weights
 
@@ -121,28 +121,34 @@ def contrast_pairs(
         seed: of the bootstrap.
     """
     compared = compare_pairs(parts, pairs, seed)
-    tested = [_tested(parts, *each) for each in zip(pairs, compared, strict=True)]
-    adjusted = holm([one.p for one in tested])
-    return [replace(one, holm=p) for one, p in zip(tested, adjusted, strict=True)]
+    welched = [_test(parts, *each) for each in zip(pairs, compared, strict=True)]
+    found = [
+        _untested(one) if test is None and one.value is not None else one
+        for one, test in zip(compared, welched, strict=True)
+    ]
+    return tested(found, welched)
 
 
-def _tested(
+def _test(
     parts: Sequence[AxisPart], pair: ModelPair, found: Difference
-) -> Difference:
-    """Return a contrast with the p of its test in the place of the paired one's."""
+) -> PairTest | None:
+    """Return a contrast's test by items and by seeds; null without spread."""
     if found.value is None:
-        return found
+        return None
     less = [part.values[:, pair.first] - part.values[:, pair.second] for part in parts]
     p = welch(found.value, [one.mean(axis=1) for one in less], weights(parts))
     if p is None:
-        return Difference(
-            found.value, n=found.n, n_clusters=found.n_clusters, reason=NO_SPREAD
-        )
+        return None
     if len(pair.first) == 1:
-        return replace(found, p=p, test=WELCH)
+        return PairTest(WELCH, p)
     means = [np.nanmean(one, axis=0) for one in less]
     by_seed = np.asarray(np.average(means, axis=0, weights=weights(parts)))
-    return replace(found, p=max(p, among_seeds(by_seed)), test=SEEDS)
+    return PairTest(SEEDS, p, among_seeds(by_seed))
+
+
+def _untested(found: Difference) -> Difference:
+    n, n_clusters = found.n, found.n_clusters
+    return Difference(found.value, n=n, n_clusters=n_clusters, reason=NO_SPREAD)
 
 
 def welch(

@@ -125,6 +125,16 @@ def test_seeds_that_differ_make_no_false_difference(spread, seeds) -> None:
     assert wrong <= studies * 0.05 + 3 * (studies * 0.05 * 0.95) ** 0.5
 
 
+def test_methods_far_apart_differ_in_a_large_family() -> None:
+    """Three seeds 80 points apart, and others closer than their seeds: 78 pairs."""
+    rng = np.random.default_rng(9)
+    chances = [0.9, 0.85, 0.95, 0.1, 0.12, 0.08, 0.92, 0.84, 0.96]
+    values = (rng.random((300, 9)) < chances).astype(float)
+    far, near = ModelPair([0, 1, 2], [3, 4, 5]), ModelPair([0, 1, 2], [6, 7, 8])
+    found = compare_pairs([part(values)], [far] * 39 + [near] * 39, 1)
+    assert [one.holm < 0.05 for one in found] == [True] * 39 + [False] * 39
+
+
 def test_equal_seeds_are_tested_by_their_prompts() -> None:
     values = np.repeat([[1.0, 0.0]] * 12 + [[0.0, 1.0]] * 2, 3, axis=1)
     found = compared(part(values), pair=ModelPair([0, 1, 2], [3, 4, 5]))
