@@ -69,13 +69,16 @@ def axis_keys(grid: Grid) -> dict[str, Key]:
 
 
 def axis_table(scores: pl.DataFrame, axis: Axis) -> Table:
-    """Return the numbers of an axis: a row a point, line by line.
+    """Return the numbers of an axis: a row a model, under the first line that it is on.
 
     On the axis of data the bases untouched stand first, which read no row.
     """
     grid = Grid(ends(scores))
     keys = list(axis_keys(grid).values())
-    rows = [*_untouched(grid, axis), *_points(grid, axis)]
+    first: dict[ModelRow, _Row] = {}
+    for row in (*_untouched(grid, axis), *_points(grid, axis)):
+        first.setdefault(row.model, row)
+    rows = first.values()
     sheet, (title, _) = SHEETS[axis.name], PLACES[axis.name]
     measures = [replace(column, better=0) for column in columns_by_score(keys)]
     return Table(
