@@ -10,7 +10,7 @@ import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
 from safegrid.core.records import Key
-from safegrid.report.grid import Grid, ModelRow, ends, pareto
+from safegrid.report.grid import Entry, Grid, ModelRow, ends, pareto
 from safegrid.report.names import (
     BASE,
     CORRECTED,
@@ -34,6 +34,7 @@ from safegrid.report.table import (
     sheet_table,
 )
 
+BY_RATES, LABELLED = CORRECTED
 COHERENT = ("safe_and_coherent", "true_refusal", "degenerate")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",
@@ -156,7 +157,15 @@ def corrected_table(scores: pl.DataFrame) -> Table:
     ]
     keys = [key for key in ways if key in grid.keys]
     columns = [replace(column, better=0) for column in columns_by_score(keys)]
-    return sheet_table("corrected", grid, rows_of(grid, grid.models), columns)
+
+    def by_rates(model: ModelRow, key: Key) -> Entry | None:
+        if not key.metric.endswith(LABELLED):
+            return None
+        metric = key.metric.removesuffix(LABELLED) + BY_RATES
+        return grid.entry(model, key._replace(metric=metric))
+
+    rows = rows_of(grid, grid.models)
+    return sheet_table("corrected", grid, rows, columns, against=by_rates)
 
 
 def imported_table(
