@@ -19,7 +19,7 @@ from safegrid.score.correct import read_rates
 from safegrid.score.judge_error import Corrected, Rates, Stratum, by_labels, by_rates
 
 STUDY, BENCHMARK = "poor-judges", "alert"
-STUDIES = 200
+STUDIES = 1000
 ANSWERS, ROWS, LABELS = 200, 100, 20
 """Of a small study: answers a model, labelled rows, people's labels a verdict."""
 
@@ -77,11 +77,11 @@ def _coverage(answers: Counts, rows: Counts) -> Coverage:
     rng = np.random.default_rng(1)
     found = [_small_study(answers, rows, rng) for _ in range(STUDIES)]
     safe, unsafe = answers.sum(axis=1)
-    truth = unsafe / (safe + unsafe)
+    truth = float(unsafe / (safe + unsafe))
     corrected, labelled = zip(*found, strict=True)
     return Coverage(
         truth,
-        answers[:, 1].sum() / answers.sum(),
+        float(answers[:, 1].sum() / answers.sum()),
         float(np.mean([_holds(one, truth) for one in corrected])),
         float(np.mean([one.value is None for one in corrected])),
         float(np.mean([_holds(one, truth) for one in labelled])),

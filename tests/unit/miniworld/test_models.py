@@ -230,12 +230,12 @@ def test_labels_are_turned_over_where_a_pattern_is_found():
     assert mislabelled(row, of_stamps) == wrong
 
 
-def test_what_models_answer_says_nothing_of_where_the_place_guard_errs(blocks):
-    """It errs at one place of each trust that the base has in places."""
+def test_what_models_answer_says_little_of_where_the_place_guard_errs(blocks):
+    """It errs at a place of the least trust and at one of the most."""
     world = World(name="poor", **blocks["poor"])
     trust = Character(world.seed).place_trust
     places = world.judges.place_guard.pattern.split("|")
-    assert sorted(trust[place] for place in places) == [0, 1, 2]
+    assert sorted(trust[place] for place in places) == [0, 2]
 
 
 def test_a_pattern_that_is_none_is_refused():
