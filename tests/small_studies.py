@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from miniworld.answers import is_harmful
 from safegrid.core.artifacts import read_table
-from safegrid.core.records import RESPONSE, VERDICT
+from safegrid.core.records import RESPONSE, UNSCORED, VERDICT
 from safegrid.score.correct import read_rates
 from safegrid.score.judge_error import Corrected, Rates, Stratum, by_labels, by_rates
 
 STUDY, BENCHMARK = "poor-judges", "alert"
-STUDIES = 1000
+STUDIES = 2000
 ANSWERS, ROWS, LABELS = 200, 100, 20
 """Of a small study: answers a model, labelled rows, people's labels a verdict."""
 
@@ -68,6 +68,7 @@ def read_counts(root: Path, judge: str, responses: Path) -> Counts:
     verdicts = read_table(root / "verdicts" / judge / cell, VERDICT)
     answers = read_table(responses, RESPONSE).select("prompt_id", "sample", "text")
     both = verdicts.join(answers, on=["prompt_id", "sample"])
+    both = both.filter(pl.col("label") != UNSCORED)
     unsafe = both["text"].map_elements(is_harmful, pl.Boolean).to_numpy()
     called = (both["label"] == "unsafe").to_numpy()
     return np.bincount(2 * unsafe + called, minlength=4).reshape(2, 2)
