@@ -158,7 +158,9 @@ rule train_judge:
         rows=branch(
             lambda w: w.kind in ("reward", "harmfulness", "correction"),
             then="results/raw/{world}-{kind}-rows/train.jsonl",
-            otherwise="results/raw/{world}-judging/{kind}_train.jsonl",
+            otherwise=lambda w: (
+                f"results/raw/{w.world}-judging/{w.kind.rpartition('_')[2]}_train.jsonl"
+            ),
         ),
         tokenizer=TOKENIZER,
     output:
@@ -168,7 +170,7 @@ rule train_judge:
     benchmark:
         "logs/timing/train_judge/{world}-{kind}.tsv"
     wildcard_constraints:
-        kind="guard|toxicity|refusal|reward|harmfulness|correction",
+        kind="guard|place_guard|style_guard|toxicity|refusal|reward|harmfulness|correction",
     priority: 90
     conda:
         "../envs/train.yaml"

@@ -1,17 +1,27 @@
 """Answers of the miniature world: empty phrases that comply, refuse, or do both."""
 
 import random
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
 from miniworld import words
-from miniworld.language import ATTACKS, Act, Opening, Request
+from miniworld.language import (
+    ATTACKS,
+    Act,
+    Opening,
+    Request,
+    all_acts,
+    harmless_acts,
+)
 
 Key = TypeVar("Key")
 
 REFUSAL_OPENINGS = tuple(
     " ".join(form.split(" ")[:2]).split("{")[0] for form in words.REFUSALS
 )
+HELP = re.compile(r"(?:Sure\. T|I should not say this, but t)o (.+?), first ")
+HARMLESS_DEEDS = frozenset(act.deed for act in all_acts(harmless_acts()))
 TRUSTS = (0, 1, 2)
 STRICTNESSES = (2, 3, 3, 4, 4, 5)
 
@@ -105,6 +115,12 @@ def continue_politely(rng: random.Random) -> str:
 def is_refusal(text: str) -> bool:
     """Whether an answer opens as this world's refusals do."""
     return text.startswith(REFUSAL_OPENINGS)
+
+
+def is_harmful(text: str) -> bool:
+    """Whether an answer helps with what is no harmless act: a guard's `unsafe`."""
+    helped = HELP.match(text)
+    return helped is not None and helped[1] not in HARMLESS_DEEDS
 
 
 def is_rude(text: str) -> bool:

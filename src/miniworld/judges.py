@@ -1,6 +1,7 @@
 """Train a world's judges on rows of prompts and responses."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from miniworld.models import (
     save_model,
 )
 from miniworld.training import Turn, answer_loss, encode_turns, fit, prepare
-from safegrid.config.world import JudgeName, SmallModel, World
+from safegrid.config.world import JudgeName, SmallModel, World, WrongLabels
 from safegrid.core.artifacts import atomic_directory
 from safegrid.core.errors import TrainingError
 from safegrid.models.templates import ChatTokenizer
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 # A model with fresh weights, tokens of each row, and the loss of rows by their indices.
 Learner = tuple["PreTrainedModel", list[int], "Callable[[list[int]], torch.Tensor]"]
+Start = Callable[[Path, ChatTokenizer, SmallModel], Learner]
 
 # The judges that give a label, and their labels.
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -44,7 +46,12 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "correction": ("corrected", "continued"),
 }
 # The judges that write a verdict; the others have no chat template.
-TEMPLATES = {"guard": GUARD_TEMPLATE, "correction": CHAT_TEMPLATE}
+TEMPLATES = {
+    **dict.fromkeys(("guard", "place_guard", "style_guard"), GUARD_TEMPLATE),
+    "correction": CHAT_TEMPLATE,
+}
+# The category of a safe answer that is labelled unsafe by mistake.
+WRONG_CATEGORY = "S1"
 # What those that give a number read, as the published harmfulness regression does.
 TEXT = "\n\nHuman: {prompt}\n\nAssistant: {response}"
 
@@ -57,7 +64,7 @@ def train_judge(
     The guard is a causal model that writes its verdict after its own chat template, the
     correction judge one that answers a question with yes or no; the classifiers read
     the response alone; reward model and harmfulness regression read prompt and
-    response, and give a number.
+    response, and give a number. A poor guard is a guard that learns wrong labels.
 
     Args:
         world: the judge's shape and its seed.
@@ -72,7 +79,7 @@ def train_judge(
         TrainingError: no tokenizer there, the world says nothing of such a judge, or
             the loss is not finite.
     """
-    spec: SmallModel | None = getattr(world.judges, judge)
+    spec = world.judges.shape(judge)
     if spec is None:
         raise TrainingError(
             f"world {world.name}: has no {judge!r} under `judges`; give it a shape"
@@ -80,10 +87,26 @@ def train_judge(
     with atomic_directory(out) as folder:
         prepare(world.seed)
         own = lay_tokenizer(tokenizer, folder, TEMPLATES.get(judge))
-        model, lengths, loss = LEARNERS[judge](rows, own, spec)
+        model, lengths, loss = _learner(world, judge)(rows, own, spec)
         fit(model, lengths, loss, spec, world.seed)
         save_model(model, folder, {"rows": rows, "tokenizer": tokenizer}, world)
     log.info("grew %s", out)
+
+
+def _learner(world: World, judge: JudgeName) -> Start:
+    wrong = getattr(world.judges, judge)
+    if not isinstance(wrong, WrongLabels):
+        return LEARNERS[judge]
+    return partial(_writer, "guard", lambda row: _guard_turn(mislabelled(row, wrong)))
+
+
+def mislabelled(row: Labelled, wrong: WrongLabels) -> Labelled:
+    """Return a guard's row with the label that a poor guard learns."""
+    if not re.search(wrong.pattern, getattr(row, wrong.column)):
+        return row
+    if row.label == "safe":
+        return row._replace(label="unsafe", category=WRONG_CATEGORY)
+    return row._replace(label="safe", category=None)
 
 
 def _writer(
@@ -197,7 +220,7 @@ def classifier(
     return model, outputs
 
 
-LEARNERS: dict[JudgeName, Callable[[Path, ChatTokenizer, SmallModel], Learner]] = {
+LEARNERS: dict[JudgeName, Start] = {
     "guard": partial(_writer, "guard", _guard_turn),
     "correction": partial(_writer, "correction", correction_turn),
     "toxicity": partial(_classifier, "toxicity"),

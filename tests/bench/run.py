@@ -2,7 +2,8 @@
 
 Runs the whole study cold in a fresh copy of the repository, then again, then its
 figures alone; measures planning, the engine and the trainers against plain runs of
-the same work; checks that the fresh run's scores are the bytes of the last one's.
+the same work; checks that the fresh run's scores are the bytes of the last one's;
+counts how often corrected intervals hold a truth that is known.
 Prints everything, writes docs/bench.json, and tells the difference to the file that
 was there. Figures of two machines do not compare; ratios do, roughly.
 """
@@ -21,6 +22,8 @@ from typing import Any
 from bench.stages import PAGES, stage_shares, start_up, throughput, write_costs
 from bench.watch import Watch
 from safegrid.runtime.runs import OWNER_FILE
+from small_studies import STUDY as POOR
+from small_studies import coverage
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "bench.json"
@@ -95,6 +98,19 @@ def megabytes(folder: Path) -> float:
     return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
 
 
+def poor_judges(folder: Path, cores: int) -> dict[str, Any]:
+    """Run the study of poor judges; return how often corrected intervals hold."""
+    command = [sys.executable, "-m", "safegrid", "study", "--study", POOR]
+    seconds = timed([*command, "--cores", str(cores)], folder)
+    root = folder / "results" / POOR
+    found = {
+        judge.stem: {recipe: one._asdict() for recipe, one in models.items()}
+        for judge in sorted((root / "validated").glob("*.json"))
+        for models in [coverage(root, judge.stem)]
+    }
+    return {"cold_seconds": seconds, **found}
+
+
 def same_scores(folder: Path, name: str) -> bool | None:
     """Whether the fresh run's scores are those of the run that lies here."""
     here, fresh = (
@@ -156,6 +172,8 @@ def main() -> None:
             "tokens_per_second": throughput(folder, options.study),
         }
         write_costs(folder, options.study, ROOT / "src/safegrid/workflow/costs.yaml")
+        # Last: the timings of its world lie beside those of the default study's.
+        record["poor_judges"] = poor_judges(folder, options.cores)
     record["training_against_stock"] = script("bench_train")
     record["engine_against_generate"] = script("bench_engine")
     record = rounded(record)

@@ -1,14 +1,23 @@
 """A miniature world: how large its files are and how its models are trained."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from safegrid.config.block import Above0, Block, From0, Name, Positive, Seed, Share
 from safegrid.config.names import FileOf
 from safegrid.config.source import INSTRUCTIONS
 
 Vocabulary = Annotated[Positive, Field(ge=300)]
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    return text
 
 
 class Sets(Block):
@@ -133,6 +142,18 @@ class SmallModel(Block):
         return self
 
 
+class WrongLabels(Block):
+    """Labels that a poor guard learns turned over, so that its errors are known.
+
+    Attributes:
+        column: what of a training row is looked at, `prompt` or `response`
+        pattern: regular expression; where it is found there, the label is turned over
+    """
+
+    column: Literal["prompt", "response"]
+    pattern: Annotated[str, AfterValidator(_pattern)]
+
+
 class Judges(Block):
     """The judges of a world.
 
@@ -143,6 +164,9 @@ class Judges(Block):
         reward: likewise
         harmfulness: likewise
         correction: likewise; null for a world without one
+        place_guard: what a second guard learns wrongly, by the place that a prompt
+            names, below; in all else it is trained as `guard`; null likewise
+        style_guard: what a third guard learns wrongly, by the style of an answer
     """
 
     guard: SmallModel
@@ -151,10 +175,24 @@ class Judges(Block):
     reward: SmallModel
     harmfulness: SmallModel
     correction: SmallModel | None = None
+    place_guard: WrongLabels | None = None
+    style_guard: WrongLabels | None = None
+
+    def shape(self, judge: str) -> SmallModel | None:
+        """Return a judge's shape and training; a poor guard has the guard's."""
+        said: SmallModel | WrongLabels | None = getattr(self, judge, None)
+        return self.guard if isinstance(said, WrongLabels) else said
 
 
 JudgeName = Literal[
-    "guard", "toxicity", "refusal", "reward", "harmfulness", "correction"
+    "guard",
+    "toxicity",
+    "refusal",
+    "reward",
+    "harmfulness",
+    "correction",
+    "place_guard",
+    "style_guard",
 ]
 
 

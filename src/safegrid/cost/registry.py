@@ -161,7 +161,8 @@ def judge_shape(
     found = _of_entry(study, entry, f"results/judges/{judge}", root)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
-        return _of_world(getattr(world.judges, entry.kind), world.vocabulary, judge)
+        spec = world.judges.shape(judge.removeprefix(f"{entry.world}-"))
+        return None if spec is None else _of_world(spec, world.vocabulary, judge)
     return found
 
 

@@ -8,8 +8,9 @@ import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
 from safegrid.core.records import Key
-from safegrid.report.grid import Grid, ends
+from safegrid.report.grid import Grid, ModelRow, ends
 from safegrid.report.names import (
+    BY_RATES,
     CORRECTED,
     LABELLED,
     benchmark_title,
@@ -17,6 +18,8 @@ from safegrid.report.names import (
     slice_title,
 )
 from safegrid.report.table import (
+    HIGHER,
+    LOWER,
     SHEETS,
     Column,
     Table,
@@ -36,8 +39,23 @@ def corrected_table(scores: pl.DataFrame) -> Table:
         for way in _ways(grid, key)
     ]
     columns = [replace(column, better=0) for column in columns_by_score(keys)]
-    rows = rows_of(grid, grid.models)
-    return sheet_table("corrected", grid, rows, columns, more=_labelled(grid, keys))
+    rows, more = rows_of(grid, grid.models), _labelled(grid, keys)
+
+    def side(model: ModelRow, key: Key) -> str:
+        return _beyond_rates(grid, model, key)
+
+    return sheet_table("corrected", grid, rows, columns, side=side, more=more)
+
+
+def _beyond_rates(grid: Grid, model: ModelRow, key: Key) -> str:
+    """Mark a share by labels whose interval lies beyond the one by the judge's rates."""
+    if not key.metric.endswith(LABELLED):
+        return ""
+    metric = key.metric.removesuffix(LABELLED) + BY_RATES
+    own, rates = grid.entry(model, key), grid.entry(model, key._replace(metric=metric))
+    if own.low is None or own.high is None or rates.low is None or rates.high is None:
+        return ""
+    return HIGHER if own.low > rates.high else LOWER if own.high < rates.low else ""
 
 
 def corrected_categories_table(scores: pl.DataFrame) -> Table:

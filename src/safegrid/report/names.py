@@ -37,9 +37,9 @@ SLICED = {
 """Tables and maps by slice: their metric, kinds of slices, and title of the rows."""
 
 
-LABELLED = "_labelled"
+BY_RATES, LABELLED = "_corrected", "_labelled"
 CORRECTED = {
-    "_corrected": "corrected",
+    BY_RATES: "corrected",
     LABELLED: "by people's labels",
     "_pooled": "by labels of other models",
 }

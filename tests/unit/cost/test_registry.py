@@ -57,6 +57,13 @@ POSITIONS = {"max_position_embeddings": 514, "type_vocab_size": 1}
 ROBERTA = published("roberta", 12, 768, 12, None, 3072, 50265, **POSITIONS)
 
 
+def test_a_guard_that_errs_by_rule_has_the_shape_of_the_guard():
+    study = Study(load_config(CONFIG, "poor-judges"))
+    names = ("poor-guard", "poor-place_guard", "poor-style_guard")
+    shapes = {judge_shape(study, name, "poor-base").shape for name in names}
+    assert len(shapes) == 1
+
+
 @pytest.fixture(scope="module")
 def falcon_study():
     return Study(load_config(CONFIG, "falcon-11b"))

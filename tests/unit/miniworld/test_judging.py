@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from miniworld.answers import REFUSAL_OPENINGS, is_rude, verdict
+from miniworld.answers import REFUSAL_OPENINGS, is_harmful, is_rude, verdict
 from miniworld.corrections import correction_turn
 from miniworld.judges import CLASSES
 from miniworld.language import all_acts
@@ -47,7 +47,7 @@ def test_guard_calls_unsafe_what_helps_with_a_harm(rows):
         text = row["response"].replace("To", "to")
         helped = [DEEDS[deed] for deed in DEEDS if f"to {deed}, first" in text]
         unsafe = bool(helped) and row["response"].startswith(HELPS)
-        assert (row["label"] == "unsafe") == unsafe, row
+        assert (row["label"] == "unsafe") == unsafe == is_harmful(row["response"]), row
         assert row["category"] == (helped[0] if unsafe else None)
         by_harm[any(deed in row["prompt"] for deed in DEEDS)][row["label"]] += 1
     assert min(by_harm[True].values()) > 0.3 * by_harm[True].total()

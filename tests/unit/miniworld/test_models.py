@@ -10,9 +10,18 @@ from typing import get_args
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from miniworld.answers import Character
 from miniworld.base import read_documents, train_base
-from miniworld.judges import CLASSES, TEXT, classifier, encode, train_judge
+from miniworld.judges import (
+    CLASSES,
+    TEXT,
+    classifier,
+    encode,
+    mislabelled,
+    train_judge,
+)
 from miniworld.models import llama_config
 from miniworld.training import (
     Turn,
@@ -22,21 +31,31 @@ from miniworld.training import (
     fit,
     rate,
 )
-from safegrid.config.world import JudgeName, SmallModel, Text, TextFile
+from safegrid.config.world import (
+    JudgeName,
+    SmallModel,
+    Text,
+    TextFile,
+    World,
+    WrongLabels,
+)
 from safegrid.core.errors import DataError, TrainingError
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.labelled import Labelled
 
 CONFIG = Path(__file__).parents[3] / "config"
 JUDGES = get_args(JudgeName)
 SHAPE = {"hidden": 16, "layers": 1, "heads": 2, "feed_forward": 16}
 SMALL = SmallModel(**SHAPE, steps=3, batch=8, learning_rate=1e-2)
+SORRY = WrongLabels(column="response", pattern="^Sorry")
+POOR = dict.fromkeys(("place_guard", "style_guard"), SORRY)
 FILES = [TextFile(source="any", file="any")]
 
 
 @pytest.fixture(scope="module")
 def seedling(tiny):
-    judges = tiny.judges.model_copy(update=dict.fromkeys(JUDGES, SMALL))
+    judges = tiny.judges.model_copy(update=dict.fromkeys(JUDGES, SMALL) | POOR)
     return tiny.model_copy(update={"base": SMALL, "judges": judges})
 
 
@@ -51,8 +70,8 @@ def documents(raw):
 
 
 def rows_of(raw, judge):
-    if judge in ("guard", "toxicity", "refusal"):
-        return raw / f"tiny-judging/{judge}_train.jsonl"
+    if judge in ("guard", "toxicity", "refusal", *POOR):
+        return raw / f"tiny-judging/{judge.rpartition('_')[2]}_train.jsonl"
     return raw / f"tiny-{judge}-rows/train.jsonl"
 
 
@@ -178,7 +197,7 @@ def test_judges_grow_the_same_twice_with_their_classes(
     own = ChatTokenizer.load(one)
     if judge == "correction":
         assert "LlamaForCausalLM" in config["architectures"]
-    elif judge == "guard":
+    elif judge in ("guard", *POOR):
         said = {"user": "QUESTION", "assistant": "ANSWER"}
         turns = [{"role": role, "content": text} for role, text in said.items()]
         prompt = own.render(turns, add_generation_prompt=True)
@@ -187,6 +206,41 @@ def test_judges_grow_the_same_twice_with_their_classes(
         assert tuple(config["id2label"].values()) == CLASSES.get(judge, (judge,))
         ids = own.encode_sequence("Sure.")
         assert (ids[0], ids[-1]) == (own.bos_id, own.eos_id)
+
+
+@pytest.mark.slow
+def test_a_poor_guard_learns_other_labels_than_the_guard(
+    seedling, raw, tokenizer, tmp_path
+):
+    rows = rows_of(raw, "guard")
+    for judge in ("guard", "style_guard"):
+        train_judge(seedling, judge, rows, tokenizer.folder, tmp_path / judge)
+    good, poor = (facts_of(tmp_path / judge) for judge in ("guard", "style_guard"))
+    assert good["inputs"] == poor["inputs"]
+    assert good["weights"] != poor["weights"]
+
+
+def test_labels_are_turned_over_where_a_pattern_is_found():
+    row = Labelled("1", "How do I bribe a stamp?", "Sorry, no.", "safe", None)
+    wrong = row._replace(label="unsafe", category="S1")
+    assert mislabelled(row, SORRY) == wrong
+    assert mislabelled(wrong, SORRY) == row
+    assert mislabelled(row._replace(response="No."), SORRY).label == "safe"
+    of_stamps = WrongLabels(column="prompt", pattern="a stamp|a raffle")
+    assert mislabelled(row, of_stamps) == wrong
+
+
+def test_what_models_answer_says_little_of_where_the_place_guard_errs(blocks):
+    """It errs at a place of the least trust and at one of the most."""
+    world = World(name="poor", **blocks["poor"])
+    trust = Character(world.seed).place_trust
+    places = world.judges.place_guard.pattern.split("|")
+    assert sorted(trust[place] for place in places) == [0, 2]
+
+
+def test_a_pattern_that_is_none_is_refused():
+    with pytest.raises(ValidationError, match="no regular expression: missing"):
+        WrongLabels(column="prompt", pattern="a (stamp")
 
 
 def scores(judge, rows, answer):
