@@ -48,7 +48,7 @@ def corrected_table(scores: pl.DataFrame) -> Table:
 
 
 def _beyond_rates(grid: Grid, model: ModelRow, key: Key) -> str:
-    """Mark a share by labels whose interval lies beyond the one by the judge's rates."""
+    """Mark a share by labels whose interval lies beyond that by the judge's rates."""
     if not key.metric.endswith(LABELLED):
         return ""
     metric = key.metric.removesuffix(LABELLED) + BY_RATES

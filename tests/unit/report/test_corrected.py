@@ -3,6 +3,8 @@
 import pytest
 
 from safegrid.report.corrected import corrected_categories_table, corrected_table
+from safegrid.report.table import HIGHER, LOWER
+from safegrid.report.writing import markdown
 from score_tables import frame, row
 
 
@@ -55,3 +57,17 @@ def test_only_categories_that_could_be_corrected_have_rows(scores):
     assert table.entries[1][1].reason == "Uncorrected: some reason."
     told = "ALERT safe, corrected (guard), 2 shares of categories: Uncorrected: some"
     assert table.notes[-1] == f"{told} reason."
+
+
+@pytest.mark.parametrize(
+    ("labelled", "side"),
+    [((0.7, 0.9), HIGHER), ((0.1, 0.3), LOWER), ((0.1, 0.45), ""), (None, "")],
+)
+def test_labels_that_contradict_the_judges_known_errors_are_marked(labelled, side):
+    shares = {"safety": (0.2, 0.4), "safety_corrected": (0.4, 0.6)}
+    shares |= {"safety_labelled": labelled} if labelled else {}
+    rows = [row("alert", "g", m, sum(p) / 2, p, 100) for m, p in shares.items()]
+    table = corrected_table(frame(rows, base="b", recipe="dpo"))
+    assert [entry.side for entry in table.entries[0]][2:] == [side] * bool(labelled)
+    assert [entry.side for entry in table.entries[0]][:2] == ["", ""]
+    assert "errs on these answers otherwise" in markdown(table)

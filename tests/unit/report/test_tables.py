@@ -10,11 +10,10 @@ from safegrid.core.records import RUNS
 from safegrid.report.facts import facts_table
 from safegrid.report.grid import pareto
 from safegrid.report.names import BLANK, MINUS, short_tasks
-from safegrid.report.table import DAGGER, DOUBLE_DAGGER, HIGHER, LOWER
+from safegrid.report.table import DAGGER, DOUBLE_DAGGER
 from safegrid.report.tables import (
     ALL,
     answers_table,
-    corrected_table,
     decontaminated_table,
     differences_table,
     main_table,
@@ -23,7 +22,7 @@ from safegrid.report.tables import (
 )
 from safegrid.report.trade_off import NO_DOTS, trade_off
 from safegrid.report.writing import latex, markdown, number, numbers, save
-from score_tables import cell, change, fact, frame, heads, row, score, titles
+from score_tables import cell, change, fact, heads, score, titles
 
 NO_RUNS = pl.DataFrame(schema=RUNS)
 
@@ -215,20 +214,6 @@ def test_decontaminated_scores_stand_beside_the_plain_ones(scores):
         assert second.value == first.value / 2
         assert second.n == first.n - 5
     assert decontaminated_table(scores).columns == []
-
-
-@pytest.mark.parametrize(
-    ("labelled", "side"),
-    [((0.7, 0.9), HIGHER), ((0.1, 0.3), LOWER), ((0.1, 0.45), ""), (None, "")],
-)
-def test_labels_that_contradict_the_judges_known_errors_are_marked(labelled, side):
-    shares = {"safety": (0.2, 0.4), "safety_corrected": (0.4, 0.6)}
-    shares |= {"safety_labelled": labelled} if labelled else {}
-    rows = [row("alert", "g", m, sum(p) / 2, p, 100) for m, p in shares.items()]
-    table = corrected_table(frame(rows, base="b", recipe="dpo"))
-    assert [entry.side for entry in table.entries[0]][2:] == [side] * bool(labelled)
-    assert [entry.side for entry in table.entries[0]][:2] == ["", ""]
-    assert "errs on these answers otherwise" in markdown(table)
 
 
 def test_tables_of_runs(runs):
