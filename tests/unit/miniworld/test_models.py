@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from itertools import islice
 from operator import gt
 from pathlib import Path
@@ -22,6 +23,7 @@ from miniworld.judges import (
     mislabelled,
     train_judge,
 )
+from miniworld.language import attack_text
 from miniworld.models import llama_config
 from miniworld.training import (
     Turn,
@@ -31,6 +33,7 @@ from miniworld.training import (
     fit,
     rate,
 )
+from miniworld.words import PLACES
 from safegrid.config.world import (
     JudgeName,
     SmallModel,
@@ -230,12 +233,15 @@ def test_labels_are_turned_over_where_a_pattern_is_found():
     assert mislabelled(row, of_stamps) == wrong
 
 
-def test_what_models_answer_says_little_of_where_the_place_guard_errs(blocks):
-    """It errs at a place of the least trust and at one of the most."""
+def test_what_models_answer_says_nothing_of_where_the_place_guard_errs(blocks):
+    """It errs at one place of each trust that the base has in places, also attacked."""
     world = World(name="poor", **blocks["poor"])
-    trust = Character(world.seed).place_trust
-    places = world.judges.place_guard.pattern.split("|")
-    assert sorted(trust[place] for place in places) == [0, 2]
+    trust, pattern = Character(world.seed).place_trust, world.judges.place_guard.pattern
+    places = [place for place in PLACES if re.search(pattern, place)]
+    assert sorted(trust[place] for place in places) == [0, 1, 2]
+    for seed, place in enumerate(places * 9):
+        text = attack_text("token_manipulation", place, random.Random(seed))
+        assert re.search(pattern, text), text
 
 
 def test_a_pattern_that_is_none_is_refused():
