@@ -4,7 +4,7 @@ import pytest
 
 from safegrid.core.artifacts import read_result, read_table
 from safegrid.core.records import SCORE
-from safegrid.report.tables import corrected_table
+from safegrid.report.corrected import corrected_table
 from small_studies import STUDY, coverage
 
 PLACE, STYLE = "poor-place_guard", "poor-style_guard"
