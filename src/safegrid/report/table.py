@@ -95,7 +95,8 @@ def block_of(benchmark: str) -> Block:
 
 def full_title(key: Key) -> str:
     """Return what a key is about in print: its benchmark, and the metric."""
-    return f"{benchmark_title(key.benchmark)} {metric_of(key.metric).title}".lstrip()
+    titles = benchmark_title(key.benchmark), metric_of(key.metric).title
+    return " ".join(dict.fromkeys(titles)).lstrip()
 
 
 def rows_of(
