@@ -16,6 +16,7 @@ from safegrid.report.names import (
     CORRECTED,
     METRICS,
     SLICED,
+    WORDS,
     benchmark_title,
     metric_of,
     short_tasks,
@@ -165,7 +166,8 @@ def corrected_table(scores: pl.DataFrame) -> Table:
         return grid.entry(model, key._replace(metric=metric))
 
     rows = rows_of(grid, grid.models)
-    return sheet_table("corrected", grid, rows, columns, against=by_rates)
+    told = [WORDS["misfit"]] * any(key.metric.endswith(LABELLED) for key in keys)
+    return sheet_table("corrected", grid, rows, columns, against=by_rates, more=told)
 
 
 def imported_table(
