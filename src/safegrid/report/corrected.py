@@ -13,6 +13,7 @@ from safegrid.report.names import (
     BY_RATES,
     CORRECTED,
     LABELLED,
+    WORDS,
     benchmark_title,
     metric_of,
     slice_title,
@@ -39,7 +40,9 @@ def corrected_table(scores: pl.DataFrame) -> Table:
         for way in _ways(grid, key)
     ]
     columns = [replace(column, better=0) for column in columns_by_score(keys)]
-    rows, more = rows_of(grid, grid.models), _labelled(grid, keys)
+    rows, more = rows_of(grid, grid.models), list(_labelled(grid, keys))
+    if more:
+        more.insert(0, WORDS["misfit"])
 
     def side(model: ModelRow, key: Key) -> str:
         return _beyond_rates(grid, model, key)

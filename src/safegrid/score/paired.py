@@ -285,7 +285,8 @@ def detectable(n_clusters: int) -> float:
     size = TTestPower().solve_power(
         nobs=n_clusters, alpha=1 - LEVEL, power=POWER, alternative="two-sided"
     )
-    return float(size * np.sqrt(n_clusters))
+    # Where its first solver fails, statsmodels gives an array of one.
+    return float(np.squeeze(size) * np.sqrt(n_clusters))
 
 
 def front_shares(axes: Sequence[Floats]) -> Floats:

@@ -70,4 +70,4 @@ def test_labels_that_contradict_the_judges_known_errors_are_marked(labelled, sid
     table = corrected_table(frame(rows, base="b", recipe="dpo"))
     assert [entry.side for entry in table.entries[0]][2:] == [side] * bool(labelled)
     assert [entry.side for entry in table.entries[0]][:2] == ["", ""]
-    assert "errs on these answers otherwise" in markdown(table)
+    assert ("errs on these answers otherwise" in markdown(table)) == bool(labelled)

@@ -174,6 +174,11 @@ def test_a_difference_of_2_8_errors_is_found_with_80_percent_power() -> None:
     assert detectable(20) > 2.9
 
 
+def test_that_difference_is_a_number_where_a_solver_of_statsmodels_fails() -> None:
+    found = [detectable(n) for n in range(870, 1200)]
+    assert found == pytest.approx([2.804] * len(found), abs=1e-3)
+
+
 def test_the_front_is_drawn_anew_in_every_resample() -> None:
     safe = np.array([[1.0, 2.0, 1.0], [1.0, 0.5, np.nan]])
     kept = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 1.0]])
