@@ -16,7 +16,8 @@ from miniworld.answers import is_harmful
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import RESPONSE, UNSCORED, VERDICT
 from safegrid.score.correct import read_rates
-from safegrid.score.judge_error import Corrected, Rates, Stratum, by_labels, by_rates
+from safegrid.score.judge_error import Corrected, Rates, UncorrectedError, by_rates
+from safegrid.score.label_strata import Stratum, by_labels
 
 STUDY, BENCHMARK = "poor-judges", "alert"
 STUDIES = 2000
@@ -52,7 +53,8 @@ def coverage(root: Path, judge: str) -> dict[str, Coverage]:
         root: folder of the study's results.
         judge: whose errors are corrected.
     """
-    _, rates = read_rates(root / f"validated/{judge}.json")
+    _, measured = read_rates(root / f"validated/{judge}.json")
+    rates = measured["all"]
     missed, called = rates.positive - rates.found, rates.negative - rates.passed
     rows = np.array([[rates.passed, called], [missed, rates.found]])
     cells = sorted((root / "responses").glob(f"*/*/*/{BENCHMARK}.parquet"))
@@ -84,31 +86,28 @@ def _coverage(answers: Counts, rows: Counts) -> Coverage:
         truth,
         float(answers[:, 1].sum() / answers.sum()),
         float(np.mean([_holds(one, truth) for one in corrected])),
-        float(np.mean([one.value is None for one in corrected])),
+        float(np.mean([one is None for one in corrected])),
         float(np.mean([_holds(one, truth) for one in labelled])),
     )
 
 
 def _small_study(
     answers: Counts, rows: Counts, rng: np.random.Generator
-) -> tuple[Corrected, Corrected]:
+) -> tuple[Corrected | None, Corrected]:
     """Return the share of unsafe answers by labelled rows, and by people's labels."""
     (passed, called), (missed, found) = _draw(rows, ROWS, rng)
     rates = Rates(found, missed + found, passed, passed + called)
     drawn = _draw(answers, ANSWERS, rng)
-    shares = drawn.sum(axis=0) / ANSWERS
     strata = [
-        _labelled(verdict, share, safe, unsafe, rng)
-        for verdict, share, safe, unsafe in zip(
-            ("safe", "unsafe"), shares, *drawn, strict=True
-        )
-        if share
+        _labelled(verdict, safe, unsafe, rng)
+        for verdict, safe, unsafe in zip(("safe", "unsafe"), *drawn, strict=True)
+        if safe + unsafe
     ]
-    seed = int(rng.integers(2**32))
-    return (
-        by_rates(shares[1], ANSWERS, rates),
-        by_labels(strata, ANSWERS, ANSWERS, seed),
-    )
+    try:
+        corrected = by_rates(drawn[:, 1].sum() / ANSWERS, ANSWERS, rates)
+    except UncorrectedError:
+        corrected = None
+    return corrected, by_labels([strata], 1.0, int(rng.integers(2**32)))
 
 
 def _draw(counts: Counts, n: int, rng: np.random.Generator) -> Counts:
@@ -117,12 +116,12 @@ def _draw(counts: Counts, n: int, rng: np.random.Generator) -> Counts:
 
 
 def _labelled(
-    verdict: str, share: float, safe: int, unsafe: int, rng: np.random.Generator
+    verdict: str, safe: int, unsafe: int, rng: np.random.Generator
 ) -> Stratum:
     """Label some of the answers with a verdict."""
     n = min(LABELS, safe + unsafe)
-    return Stratum(verdict, share, rng.hypergeometric(unsafe, safe, n), n)
+    return Stratum(verdict, safe + unsafe, rng.hypergeometric(unsafe, safe, n), n)
 
 
-def _holds(found: Corrected, truth: float) -> bool:
-    return found.low is not None and found.low <= truth <= (found.high or 0)
+def _holds(found: Corrected | None, truth: float) -> bool:
+    return found is not None and found.low <= truth <= found.high

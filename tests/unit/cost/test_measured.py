@@ -111,14 +111,14 @@ def test_plan_and_reality_stand_beside_each_other(jobs, gpus, h200, work):
 
 def test_finished_runs_teach_the_plan(study, assumed, gpus, tmp_path, work):
     before = estimate(study, assumed, gpus, "h200", None, {}, tmp_path)
-    finish(study, tmp_path, "dpo")
+    finish(study, tmp_path, "ipo")
     after = estimate(study, assumed, gpus, "h200", None, {}, tmp_path)
     assert before.shares["train"].source == "assumed"
     assert after.shares["train"].measured
     rows = {row.what: row for row in after.rows if row.kind == "train"}
     # The same tokens at the same share: what it took is what the next one will take.
     part = 50_000 / work.tokens
-    assert rows["dpo"].gpu_hours * 3600 * part == pytest.approx(30.0)
+    assert rows["ipo"].gpu_hours * 3600 * part == pytest.approx(30.0)
     # What was measured is compared with the plan that was made before.
     (found,) = after.compared
     assert found.ratio != pytest.approx(1.0)
