@@ -82,14 +82,15 @@ def intervals(
     return found
 
 
-def times_drawn(drawn: Ints) -> Ints:
+def times_drawn(drawn: Ints) -> Floats:
     """Count how often each of R resamples drew each of C clusters, (R, C).
 
-    `drawn` are (R, C) clusters, from 0, as they were drawn with replacement.
+    `drawn` are (R, C) clusters, from 0, as they were drawn with replacement. Counts are
+    floats, as they are multiplied with values: numpy would convert them at each product.
     """
     offsets = np.arange(len(drawn))[:, None] * drawn.shape[1]
     counts = np.bincount((drawn + offsets).ravel(), minlength=drawn.size)
-    return counts.reshape(drawn.shape)
+    return counts.reshape(drawn.shape).astype(np.float64)
 
 
 def without_spread(value: float, n: int, scale: str) -> Interval:
@@ -157,7 +158,7 @@ class ClusterMedians:
             order = members[np.argsort(values[members], kind="stable")]
             self._groups.append((values[order], codes[order]))
 
-    def of(self, times: Ints) -> Floats:
+    def of(self, times: Floats) -> Floats:
         """Return (R,) means of the groups' medians in resamples as `times_drawn`.
 
         A group that one drew nothing of has no median there and is left out.
@@ -166,7 +167,7 @@ class ClusterMedians:
         return np.asarray(np.nanmean(medians, axis=0), dtype=np.float64)
 
 
-def _medians(values: Floats, times: Ints) -> Floats:
+def _medians(values: Floats, times: Floats) -> Floats:
     """Return (R,) medians of (M,) rising values, each held (R, M) times.
 
     NaN where a resample holds nothing.

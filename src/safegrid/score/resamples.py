@@ -96,13 +96,16 @@ class ClusterSums:
                 self.weight * self._totals / self._counts.sum(axis=0)
             )
 
-    def share(self, times: Ints) -> Floats:
-        """Return (R, M): the weighted mean of each resample under each model."""
-        drawn = times[:, self._clusters]
+    def share(self, times: Floats) -> Floats:
+        """Return (R, M): the weighted mean of each resample under each model.
+
+        `times` (C, R) says how often each resample drew each cluster.
+        """
+        drawn = times[self._clusters]
         with np.errstate(invalid="ignore"):
             # A resample that draws nothing of a part has no mean of it.
-            means = (drawn @ self._totals) / (drawn @ self._counts)
-        return np.asarray(self.weight * means, dtype=np.float64)
+            means = (self._totals.T @ drawn) / (self._counts.T @ drawn)
+        return np.asarray(self.weight * means.T, dtype=np.float64)
 
 
 def resampled(
@@ -138,14 +141,14 @@ def _of_drawn(shares: Floats, sums: Sequence[ClusterSums]) -> Floats:
         return np.asarray(np.nansum(shares, axis=0) / drawn, dtype=np.float64)
 
 
-def _draws(n_clusters: int, seed: int, resamples: int) -> Iterator[Ints]:
-    """Yield how often each cluster counts: once, then as in each resample."""
-    yield np.ones((1, n_clusters), int)
+def _draws(n_clusters: int, seed: int, resamples: int) -> Iterator[Floats]:
+    """Yield (C, R) how often each cluster counts: once, then as in each resample."""
+    yield np.ones((n_clusters, 1))
     rng = np.random.default_rng(seed)
     batch = max(1, BATCH_ELEMENTS // n_clusters)
     for start in range(0, resamples if n_clusters > 1 else 0, batch):
         size = (min(batch, resamples - start), n_clusters)
-        yield times_drawn(rng.integers(0, n_clusters, size))
+        yield np.ascontiguousarray(times_drawn(rng.integers(0, n_clusters, size)).T)
 
 
 def over_seeds(rows: Floats, owners: Ints, seed: int) -> Floats:
