@@ -86,7 +86,7 @@ def times_drawn(drawn: Ints) -> Floats:
     """Count how often each of R resamples drew each of C clusters, (R, C).
 
     `drawn` are (R, C) clusters, from 0, as they were drawn with replacement. Counts are
-    floats, as they are multiplied with values: numpy would convert them at each product.
+    floats: numpy would convert them at each product with values.
     """
     offsets = np.arange(len(drawn))[:, None] * drawn.shape[1]
     counts = np.bincount((drawn + offsets).ravel(), minlength=drawn.size)
