@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from statistics import median
+from textwrap import fill
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,8 @@ WIDEST = 3
 """Panels beside each other."""
 HEAD, CELL = 2.2 * CM, 0.36 * CM
 CELL_SIZE = 4.4
+TITLE = 30
+"""Letters of a panel's title in a line."""
 PALE = 0.2
 """Share of a difference's colour where it is inside chance."""
 
@@ -131,12 +134,13 @@ def pairs_map(scores: pl.DataFrame, pairs: Comparisons) -> Figure:
     places = figure.subplots(lines, WIDEST, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.set_axis_off()
+    titles = {column.key: column.title for column in columns_by_score(keys)}
     for axes, (key, base) in zip(places, panels, strict=False):
         _draw(axes, methods[base], pairs, base, key)
-        [column] = columns_by_score([key])
-        title = column.title + (f", {base}" if len(methods) > 1 else "")
+        title = titles[key] + (f", {base}" if len(methods) > 1 else "")
         share = METRICS[key.metric].unit == "share"
-        axes.set_title(f"{title} ({'points' if share else 'difference'})")
+        unit = "points" if share else "difference"
+        axes.set_title(fill(f"{title} ({unit})", TITLE))
     figure.supxlabel(
         "row less column; a number: the two differ (Holm, 5%)", fontsize=SMALL
     )
