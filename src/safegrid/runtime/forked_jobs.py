@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SERVER = "SAFEGRID_JOB_SERVER"
@@ -34,13 +34,10 @@ def run_forked(arguments: Sequence[str]) -> int | None:
     None where no server takes it, and nothing was begun.
     """
     folder, (name, value) = os.environ.get(SERVER), ONE_THREAD
-    if (
-        not folder
-        or os.environ.get(name) != value
-        or not OF_ANOTHER.isdisjoint(os.environ)
-    ):
+    alike = os.environ.get(name) == value and OF_ANOTHER.isdisjoint(os.environ)
+    if not folder or not alike:
         return None
-    with socket.socket(socket.AF_UNIX) as server:
+    with socket.socket(socket.AF_UNIX) as server, _Signals() as signals:
         try:
             with socket_of(folder) as address:
                 server.connect(address)
@@ -49,7 +46,45 @@ def run_forked(arguments: Sequence[str]) -> int | None:
                 return None
         except OSError:
             return None
-        return _wait(server)
+        signals.go_to(server)
+        status = _wait(server)
+    if status < 0:
+        os.kill(os.getpid(), -status)
+    return status
+
+
+class _Signals:
+    """Signals that wait for a job, and go to it once it is there.
+
+    What came while none was taken has its usual effect at the end.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[int] = []
+        self._job: socket.socket | None = None
+
+    def __enter__(self) -> "_Signals":
+        self._usual = {one: signal.signal(one, self._take) for one in FORWARDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one, handler in self._usual.items():
+            signal.signal(one, handler)
+        for number in self._waiting:
+            os.kill(os.getpid(), number)
+
+    def go_to(self, job: socket.socket) -> None:
+        """Send what waits, and all that follows, to a job that is taken."""
+        self._job = job
+        while self._waiting:
+            self._take(self._waiting.pop(0), None)
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        if self._job is None:
+            self._waiting.append(number)
+            return
+        with suppress(OSError):  # the job has ended, which the caller is about to hear
+            self._job.send(bytes([number]))
 
 
 @contextmanager
@@ -70,20 +105,10 @@ def _hand_over(server: socket.socket, arguments: Sequence[str]) -> None:
 
 
 def _wait(server: socket.socket) -> int:
-    """Wait for a job, to which signals go on; end as it ended."""
-
-    def forward(number: int, _: FrameType | None) -> None:
-        server.send(bytes([number]))
-
-    for number in FORWARDED:
-        signal.signal(number, forward)
+    """Return how a job ended: its exit status, or less the signal that ended it."""
     said = server.recv(STATUS.size)
     if not said:
         print("error: the process that forks this run's jobs is gone", file=sys.stderr)
         return 1
     status: int = STATUS.unpack(said)[0]
-    if status < 0:
-        if -status in FORWARDED:
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
     return status

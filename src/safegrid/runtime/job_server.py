@@ -16,10 +16,12 @@ import selectors
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +83,10 @@ class _Job:
 
     def hear(self) -> bool:
         """Pass a signal on; False, and the process is ended, if the client is gone."""
-        said = self.client.recv(1)
+        try:
+            said = self.client.recv(1)
+        except OSError:
+            said = b""
         signal.pidfd_send_signal(self.handle, said[0] if said else signal.SIGKILL)
         self.asked = bool(said)
         return self.asked
@@ -150,17 +155,19 @@ class JobServer:
         client.settimeout(PATIENCE)
         try:
             job, files = _received(client)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, struct.error) as error:
             logger.warning("a client broke off: %s", error)
             client.close()
             return False
         # A child would inherit the locks of threads that it does not have.
         if not self._prepare(job["arguments"]) or len(os.listdir(TASKS)) > 1:
             client.close()
-        elif (pid := os.fork()) == 0:
-            self._leave()
+        elif (pid := _fork()) == 0:
+            self._leave(client)
             _become(job, files)
             return True
+        elif pid is None:
+            client.close()
         else:
             self._watch(_Job(client, pid, os.pidfd_open(pid)))
         for file in files:
@@ -171,10 +178,12 @@ class JobServer:
         self._jobs.append(job)
         for what in (job.client, job.handle):
             self._ready.register(what, selectors.EVENT_READ, job)
-        job.client.sendall(TAKEN)
+        with suppress(OSError):  # a client that is gone is heard of next
+            job.client.sendall(TAKEN)
 
-    def _leave(self) -> None:
+    def _leave(self, client: socket.socket) -> None:
         """Close, in a child, what belongs to the server."""
+        client.close()
         self._ready.close()
         self._listener.close()
         os.close(self._life)
@@ -185,6 +194,14 @@ class JobServer:
     def _end_all(self) -> None:
         for job in self._jobs:
             signal.pidfd_send_signal(job.handle, signal.SIGKILL)
+
+
+def _fork() -> int | None:
+    try:
+        return os.fork()
+    except OSError as error:  # no memory, or too many processes
+        logger.warning("a job is not forked: %s", error)
+        return None
 
 
 def _received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from safegrid.commands import COMMANDS
 from safegrid.runtime import job_server
-from safegrid.runtime.forked_jobs import ONE_THREAD, SERVER
+from safegrid.runtime.forked_jobs import ONE_THREAD, SERVER, socket_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 
@@ -129,6 +130,17 @@ def test_a_job_ends_with_a_client_that_is_killed(server, tmp_path):
     job.kill()
     job.communicate()
     wait_until(lambda: not process.is_running())
+
+
+def test_clients_that_break_off_harm_no_other(server):
+    for said in (b"", b"\0" * 8, b"\0" * 7 + b"\x09{"):
+        with (
+            socket.socket(socket.AF_UNIX) as broken,
+            socket_of(os.environ[SERVER]) as to,
+        ):
+            broken.connect(to)
+            broken.sendall(said)
+    assert client("pass").wait(timeout=20) == 0
 
 
 def test_all_ends_with_the_run(server, tmp_path):
