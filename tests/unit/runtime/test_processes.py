@@ -93,7 +93,9 @@ def test_what_a_cluster_job_starts_ends_with_the_job_or_a_run_in_it(below) -> No
     assert found == first
 
 
-@pytest.mark.parametrize("text", [str(max(psutil.pids()) + 10_000), "nobody"])
+@pytest.mark.parametrize(
+    "text", [str(max(psutil.pids()) + 10_000), "nobody"], ids=["gone", "nobody"]
+)
 def test_an_owner_that_is_gone_starts_nothing(
     owned: pytest.MonkeyPatch, text: str
 ) -> None:
