@@ -5,6 +5,7 @@ gives rows of COMPARISON.
 """
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from safegrid.score.families import (
     MethodSeeds,
     Row,
     counting,
-    every_two,
     family_rows,
     methods_of,
+    scored,
 )
 from safegrid.score.intervals import Floats
 from safegrid.score.paired import front_shares
@@ -101,7 +102,7 @@ def compare(
     methods = methods_of(comparison["models"])
     found = read_aligned(len(comparison["models"]), benchmarks, files, _wanted)
     grouped = tasks_by_group(found, task_groups)
-    groups, couples = by_group(found, grouped), every_two(methods)
+    groups, couples = by_group(found, grouped), list(combinations(methods, 2))
     families = [
         *(Family("pair", k, p, couples) for k, p in (found | groups).items()),
         *contrasts(groups, methods),
@@ -138,8 +139,9 @@ def front_rows(
         if None in keys:
             continue
         axes = {key: found[key] for key in keys if key is not None}
+        counts = [scored(parts) for parts in axes.values()]
         counted = [
-            [counting(parts, method, most_unscored) for parts in axes.values()]
+            [counting(one, method, most_unscored) for one in counts]
             for method in methods
         ]
         reasons = [

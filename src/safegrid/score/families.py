@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from safegrid.core.records import Key
+from safegrid.score.intervals import Ints
 from safegrid.score.paired import Difference, ModelPair, compare_pairs, detectable
 from safegrid.score.resamples import AxisPart
 from safegrid.score.summary import BASE, refusal
@@ -74,11 +74,6 @@ def methods_of(models: Sequence[Row]) -> list[MethodSeeds]:
     return list(found.values())
 
 
-def every_two(methods: Sequence[MethodSeeds]) -> list[Couple]:
-    """Pair every two methods."""
-    return list(combinations(methods, 2))
-
-
 def with_base(methods: Sequence[MethodSeeds]) -> list[Couple]:
     """Pair every other method with the base untouched."""
     bases = [method for method in methods if method.recipe == BASE]
@@ -87,15 +82,19 @@ def with_base(methods: Sequence[MethodSeeds]) -> list[Couple]:
 
 def family_rows(family: Family, most_unscored: float, seed: int) -> Iterator[Row]:
     """Yield rows of COMPARISON: the comparisons of a family, blanks with a reason."""
+    if family.reason:
+        for couple in family.couples:
+            yield {**_about(family, couple), "n": 0, "reason": family.reason}
+        return
     asked, named = list[ModelPair](), list[Row]()
-    for first, second in family.couples:
-        about = {"kind": family.kind, **family.key._asdict()}
-        about |= {"first": first.recipe, "second": second.recipe}
-        one, why = counting(family.parts, first, most_unscored)
-        other, its = counting(family.parts, second, most_unscored)
-        pair = None if family.reason else one.beside(other)
+    counts = scored(family.parts)
+    for couple in family.couples:
+        (one, why), (other, its) = (
+            counting(counts, method, most_unscored) for method in couple
+        )
+        about, pair = _about(family, couple), one.beside(other)
         if pair is None:
-            reason = family.reason or why or its or "The two have no seed in common."
+            reason = why or its or "The two have no seed in common."
             yield {**about, "n": 0, "reason": reason}
         else:
             asked.append(pair)
@@ -106,6 +105,12 @@ def family_rows(family: Family, most_unscored: float, seed: int) -> Iterator[Row
         yield {**about, **_said(result), "seeds": seeds}
 
 
+def _about(family: Family, couple: Couple) -> Row:
+    first, second = (method.recipe for method in couple)
+    key = family.key._asdict()
+    return {"kind": family.kind, **key, "first": first, "second": second}
+
+
 def _said(result: Difference) -> Row:
     smallest = None
     if result.error is not None:
@@ -113,15 +118,23 @@ def _said(result: Difference) -> Row:
     return {**asdict(result), "smallest": smallest}
 
 
+def scored(parts: Sequence[AxisPart]) -> tuple[int, Ints]:
+    """Return how many answers there are, and (M,) how many are scored."""
+    values = np.concatenate([part.values for part in parts])
+    return len(values), (~np.isnan(values)).sum(axis=0)
+
+
 def counting(
-    parts: Sequence[AxisPart], method: MethodSeeds, most_unscored: float
+    counts: tuple[int, Ints], method: MethodSeeds, most_unscored: float
 ) -> tuple[MethodSeeds, str | None]:
-    """Return a method with the seeds that have a score, and why others have none."""
-    total = sum(len(part.values) for part in parts)
+    """Return a method with the seeds that have a score, and why others have none.
+
+    `counts` are those of `scored`.
+    """
+    total, known = counts
     columns, why = {}, None
     for seed, column in method.columns.items():
-        n = sum(int((~np.isnan(part.values[:, column])).sum()) for part in parts)
-        reason = refusal(total, n, most_unscored, None)
+        reason = refusal(total, int(known[column]), most_unscored, None)
         if reason is None:
             columns[seed] = column
         else:
