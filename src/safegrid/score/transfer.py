@@ -21,15 +21,8 @@ from safegrid.core.records import Key
 from safegrid.score.aligned import Aligned
 from safegrid.score.families import Family, MethodSeeds, Row, with_base
 from safegrid.score.intervals import Floats
-from safegrid.score.paired import (
-    SEEDS,
-    Difference,
-    ModelPair,
-    PairTest,
-    among_seeds,
-    compare_pairs,
-    tested,
-)
+from safegrid.score.paired import Difference, ModelPair, compare_pairs, tested
+from safegrid.score.paired_tests import SEEDS, PairTest, among_seeds
 from safegrid.score.resamples import TINY, AxisPart, weights
 
 MATH, OTHER = "group=math", "group=other"

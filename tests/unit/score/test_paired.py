@@ -6,17 +6,13 @@ from scipy.stats import permutation_test, ttest_1samp
 
 from safegrid.core.intervals import wilson
 from safegrid.score.paired import (
-    MCNEMAR,
-    SEEDS,
-    SIGN_FLIP,
     Difference,
     ModelPair,
     compare_pairs,
     detectable,
     front_shares,
-    holm,
-    sign_flips,
 )
+from safegrid.score.paired_tests import MCNEMAR, SEEDS, SIGN_FLIP, holm, sign_flips
 from safegrid.score.resamples import AxisPart, over_seeds
 
 

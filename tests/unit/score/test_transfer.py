@@ -9,7 +9,7 @@ from scipy.stats import t, ttest_ind
 from safegrid.config.load import load_config
 from safegrid.core.records import Key
 from safegrid.score.families import MethodSeeds, family_rows
-from safegrid.score.paired import SEEDS
+from safegrid.score.paired_tests import SEEDS
 from safegrid.score.resamples import AxisPart
 from safegrid.score.transfer import (
     ALL_MATH,
