@@ -115,6 +115,7 @@ def check_first_step(trainer: Any, plan: Plan) -> dict[str, Any]:
         if method.reference:
             largest = max(largest, _log_ratio(trainer, batch))
     found: dict[str, Any] = {"masks": "answers only" if method.answers else "none"}
+    found["shared_prompts"] = "sources" in batch
     if method.reference:
         tolerance = TOLERANCE[precision]
         found |= {"largest_log_ratio": largest, "tolerance": tolerance}
@@ -170,7 +171,11 @@ def _masks(batch: dict[str, Any]) -> tuple[list[Any], list[Any], tuple[str, ...]
 
 
 def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
-    """Return the largest |log pi - log ref| of a micro-batch, by the same forward."""
+    """Return the largest |log pi - log ref| of a micro-batch.
+
+    Every answer stands behind a copy of its prompt here, whether or not the reference
+    was computed from shared prompts.
+    """
     import torch
 
     trainer.model.eval()

@@ -14,7 +14,7 @@ from safegrid.config.methods import METHODS, check_method
 from safegrid.config.training import Recipe, beyond
 from safegrid.core.errors import ConfigError
 from safegrid.models.checkpoints import weights_of
-from safegrid.train.rows import lengths, side_lengths, sort_steps, stream
+from safegrid.train.rows import positions, side_lengths, sort_steps, stream
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def make_plan(
     else:
         order = stream(rows.height, micro_batches * size, seed)
     if accumulate > 1 and not METHODS[recipe.method].across:
-        order = sort_steps(order, lengths(rows), training.batch)
+        order = sort_steps(order, positions(rows), training.batch)
     # The curve's means are taken from one line of the log to the next, so a
     # checkpoint stands on a logged step: else the curve would differ after it.
     logged = training.logging_steps

@@ -22,7 +22,7 @@ from safegrid.models.pretrained import load_tokenizer
 from safegrid.study.trainings import WHOLE, Subset
 from safegrid.train.checks import check_tokens, checked_pairs
 from safegrid.train.plan import Plan
-from safegrid.train.rows import kto_params, lengths, select_pairs, unpair
+from safegrid.train.rows import kto_params, positions, select_pairs, unpair
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def compute_reference(
     frame = select_pairs(read_table(pairs, PAIRS), parts, data_seed, pairs)
     check_tokens(frame, pairs, stack[0])
     # By length: a forward holds little padding, and too little memory shows at once.
-    longest = pl.Series(lengths(frame))
+    longest = pl.Series(positions(frame))
     shaped = frame.sort(longest, descending=True, maintain_order=True).drop("category")
     # It computes log-probabilities and no step.
     values = {"learning_rate": 1.0, "beta": 1.0, "max_steps": 1, "precision": precision}

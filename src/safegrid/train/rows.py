@@ -97,6 +97,15 @@ def lengths(rows: pl.DataFrame) -> list[int]:
     return side_lengths(rows).max_horizontal().to_list()
 
 
+def positions(rows: pl.DataFrame) -> list[int]:
+    """Return the tokens of each row where its prompt stands once: with all answers."""
+    return (
+        rows.select(pl.sum_horizontal(pl.col("^.+_ids$").list.len()))
+        .to_series()
+        .to_list()
+    )
+
+
 def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFrame:
     """Return KTO's rows: every answer alone, cut into whole micro-batches.
 

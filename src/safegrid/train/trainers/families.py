@@ -3,11 +3,11 @@
 from typing import Any, ClassVar
 
 import polars as pl
+import torch
+from accelerate.utils import is_peft_model
 from datasets import Dataset
+from torch.nn.functional import logsigmoid
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
-from trl.experimental.orpo.orpo_config import ORPOConfig
-from trl.experimental.orpo.orpo_trainer import ORPOTrainer
-from trl.experimental.utils import DPODataCollatorWithPadding
 from trl.trainer import dpo_trainer, reward_trainer
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -30,6 +30,11 @@ from safegrid.train.trainers.common import (
     lora_config,
     prepare,
     with_rows,
+)
+from safegrid.train.trainers.shared_prompts import (
+    can_share,
+    share_prompts,
+    with_layout,
 )
 
 
@@ -56,6 +61,12 @@ class PairTrainer(Referenced, DPOTrainer):  # type: ignore[misc]
     reference_columns = {"ref_chosen_logps", "ref_rejected_logps"}
     config, collator = DPOConfig, dpo_trainer.DataCollatorForPreference
 
+    def _precompute_ref_logps(self, dataset: Dataset, *rest: Any) -> Dataset:
+        # Called when the fused head is in place, and before any forward.
+        model: Any = self.model
+        share_prompts(model.get_base_model() if is_peft_model(model) else model)
+        return super()._precompute_ref_logps(dataset, *rest)
+
 
 class AnswerTrainer(Referenced, KTOTrainer):  # type: ignore[misc]
     """KTO over single answers, mismatched already (`rows.unpair`).
@@ -68,46 +79,37 @@ class AnswerTrainer(Referenced, KTOTrainer):  # type: ignore[misc]
     config, collator = KTOConfig, DataCollatorForUnpairedPreference
 
 
-class OrpoTrainer(Guarded, ORPOTrainer):  # type: ignore[misc]
-    """ORPO, whose likelihood term is that of the answer.
+class OrpoTrainer(PairTrainer):
+    """ORPO on the pairs' trainer: no reference, and no logits of all positions.
 
-    TRL 1.16 takes it over prompt and answer and weighs it by tokens over the
-    micro-batch; earlier releases did otherwise. The paper's is the answer's mean, per
-    pair, which accumulation leaves unchanged.
+    TRL's own is an experiment that takes the likelihood term over prompt and answer.
+    The paper's is the answer's mean, per pair, which accumulation leaves unchanged.
     """
 
-    config, collator = ORPOConfig, DPODataCollatorWithPadding
-    # Where `concatenated_forward` gives the chosen answers' mean token
-    # log-probabilities, and where their negative log-likelihood.
-    chosen_logps, nll = 0, 4
+    reference_columns = set()
 
-    def __init__(self, train_dataset: Dataset, **settings: Any) -> None:
-        # TRL maps every row several times to tokenize it: one is enough.
-        super().__init__(train_dataset=train_dataset.select([0]), **settings)
-        self.train_dataset = train_dataset
-        # Its configuration has no such setting; see `settings`.
-        self.aux_loss_enabled = False
-
-    @staticmethod
-    def convert(example: Example) -> Example:
-        """Return the six columns of a pair, with labels on the answers only."""
-        prompt, found = example["prompt_ids"], {}
-        for side in ("chosen", "rejected"):
-            answer = example[f"{side}_ids"]
-            found[f"{side}_input_ids"] = prompt + answer
-            found[f"{side}_attention_mask"] = [1] * (len(prompt) + len(answer))
-            found[f"{side}_labels"] = [-100] * len(prompt) + answer
-        return found
-
-    def tokenize_row(self, feature: Example, model: Any = None) -> Example:
-        """Leave a row as it is: it holds ids already."""
-        return feature
-
-    def concatenated_forward(self, model: Any, batch: dict[str, Any]) -> Any:
-        """Return TRL's forward with the likelihood term of the paper."""
-        found: list[Any] = list(super().concatenated_forward(model, batch))
-        found[self.nll] = -found[self.chosen_logps].mean()
-        return tuple(found)
+    def _compute_loss(self, model: Any, inputs: Example, return_outputs: bool) -> Any:
+        """Return the mean of a batch of m pairs (`methods`, orpo); log its parts."""
+        mask = inputs.pop("completion_mask")
+        labels = inputs["input_ids"].masked_fill(mask == 0, -100)
+        found = model(**inputs, labels=labels, use_cache=False, fused_lm_head=True)
+        means = found.log_probs.sum(1) / mask.sum(1)
+        chosen, rejected = means.chunk(2)
+        others = torch.log(-torch.expm1(means)).chunk(2)  # log(1 - exp l)
+        odds = (chosen - others[0]) - (rejected - others[1])
+        values = {
+            "rewards/chosen": self.beta * chosen,
+            "rewards/rejected": self.beta * rejected,
+            "rewards/margins": self.beta * (chosen - rejected),
+            "rewards/accuracies": (chosen > rejected).float(),
+            "logps/chosen": chosen,
+            "logps/rejected": rejected,
+            "nll_loss": -chosen,
+        }
+        for name, value in values.items():
+            mean = self.accelerator.gather_for_metrics(value.detach()).mean()
+            self._metrics["train"][name].append(mean.item())
+        return -(chosen + self.beta * logsigmoid(odds)).mean()
 
 
 class ChosenTrainer(Guarded, SFTTrainer):  # type: ignore[misc]
@@ -167,7 +169,7 @@ def settings(plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
             "desirable_weight": 1.0,
             "undesirable_weight": 1.0,
         },
-        "orpo": {**beta | own_dropout, "max_length": max(lengths(rows))},
+        "orpo": referenced,
         "sft": {
             **plain | loss,
             "packing": False,
@@ -204,11 +206,14 @@ def build_trainer(
     if method.trainer == "reward":
         model = with_score_head(model, score_config(model, pad_id), plan.seed)
         head = head_modules(model)
+    collator = family.collator(pad_token_id=pad_id)
+    if issubclass(family, PairTrainer) and can_share(model, max(lengths(rows))):
+        collator = with_layout(collator)
     dataset = Dataset(rows.drop("pair_id").with_row_index("row").to_arrow())
     trainer = family(
         model=prepare(model),
         args=family.config(**arguments(plan), **settings(plan, rows)),
-        data_collator=with_rows(family.collator(pad_token_id=pad_id), family.convert),
+        data_collator=with_rows(collator, family.convert),
         train_dataset=dataset,
         processing_class=tokenizer,
         peft_config=lora_config(plan.recipe.training.lora, model, head),
