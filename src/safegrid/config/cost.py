@@ -162,6 +162,7 @@ class TaskAssumed(Block):
     Attributes:
         rows: documents
         prompt: lengths of a whole prompt, examples and template in it, below
+        shared: tokens that the prompts begin with alike, as solved examples
         options: answers to a document that are scored; either this or `answer`
         option: tokens of one option; those of one token share a forward
         answer: tokens that are written at most
@@ -170,6 +171,7 @@ class TaskAssumed(Block):
 
     rows: Positive
     prompt: Lengths
+    shared: Count = 0
     options: Count = 0
     option: Positive = 1
     answer: Count = 0
@@ -196,6 +198,8 @@ class Assumed(Block):
         load_gb_s: weights read from disk, 10^9 bytes a second
         template: tokens that a chat template adds to a prompt
         guard: tokens that a guard's template adds to a prompt-response pair
+        guard_before: those of them that stand before the pair, which are read once for
+            all pairs of a chunk
         unsafe: share of answers whose category line a guard is asked for
         differ: share of a benchmark's prompts on which two methods are scored
             differently
@@ -210,6 +214,7 @@ class Assumed(Block):
     load_gb_s: Above0
     template: Count
     guard: Count
+    guard_before: Count
     unsafe: Part
     differ: Part
     answer_bytes: Above0

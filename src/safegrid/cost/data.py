@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from safegrid.config.cost import Assumed, TaskAssumed
 from safegrid.config.judge import MOST_TEXTS
@@ -11,27 +10,13 @@ from safegrid.config.prompt import PrefillSpec, PromptSpec
 from safegrid.config.source import INSTRUCTION_FORMATS, PartSpec
 from safegrid.config.training import NONE
 from safegrid.core.seals import fault_of
-from safegrid.cost.tokens import (
-    AssumedFiles,
-    Tokens,
-    UnknownError,
-    assume,
-    count,
-    merge,
-    said,
-)
+from safegrid.cost.assumed_files import AssumedFiles, said
+from safegrid.cost.tokens import Pairs, Tokens, UnknownError, assume, count, merge
 from safegrid.study import Study, cells, trainings
 from safegrid.study.grid import Cell, Model
 
 # Of English, in the vocabularies of large models.
 TOKENS_A_WORD = 4 / 3
-
-
-class Pairs(NamedTuple):
-    """A dataset's sequences, prompt and answer together; instructions have one each."""
-
-    chosen: Tokens
-    both: Tokens
 
 
 class Data:
@@ -55,32 +40,41 @@ class Data:
         path = self.root / trainings.pairs(self.study, model)
         if fault_of(path) is None:
             prompts = _lengths(path, "prompt_ids")
-            sides = [_lengths(path, side) for side in ("chosen_ids", "rejected_ids")]
+            first, second = (_lengths(path, f"{s}_ids") for s in ("chosen", "rejected"))
+            whole = _sums(prompts, first)
+            chosen = self._measured(path, whole)
             # Instructions have no rejected answer.
-            chosen, *rejected = (
-                self._measured(path, sums)
-                for side in sides
-                if (sums := _sums(prompts, side))
-            )
-            return Pairs(chosen, merge([chosen, *rejected]))
+            if not any(second):
+                return Pairs(chosen, chosen, chosen)
+            rejected = self._measured(path, _sums(prompts, second))
+            rows = self._measured(path, _sums(whole, second))
+            return Pairs(chosen, merge([chosen, rejected]), rows)
         dataset = self.study.recipe(model.recipe).dataset
         spec = self.study.config.study.datasets[dataset]
         longest = spec.max_length
         if dataset in self.study.corrected:
             corrections = self.study.corrected[dataset]
             chosen, worse = self._files.correction_pairs(corrections, longest)
-            return Pairs(chosen, merge([chosen, worse]))
+            asked, _, _ = self._files.labelled(
+                corrections.requests.source, corrections.requests.file
+            )
+            beside = round(worse.mean - asked.prompt.mean - self.assumed.template)
+            return Pairs(chosen, merge([chosen, worse]), chosen.shifted(beside))
         if dataset in self.study.generated:
             own = self._generated(model, dataset)
             pairs = self.study.rejected_by_model.get(dataset)
             if pairs is None:
-                return Pairs(own, own)
+                return Pairs(own, own, own)
             chosen = self._files.sequences(pairs.chosen, longest=longest)
-            return Pairs(chosen, merge([chosen, own]))
-        one = self._files.sequences(spec.rows_from, spec.limit, longest)
-        answers = self.study.config.sources[spec.rows_from[0].source].format
-        single = answers in INSTRUCTION_FORMATS
-        return Pairs(one, one if single else merge([one, one]))
+            maker = self.study.maker(dataset, model.base, model.seed)
+            beside = round(self.answers(Cell(maker, dataset)).mean)
+            return Pairs(chosen, merge([chosen, own]), chosen.shifted(beside))
+        parts, limit = spec.rows_from, spec.limit
+        one = self._files.sequences(parts, limit, longest)
+        if self.study.config.sources[parts[0].source].format in INSTRUCTION_FORMATS:
+            return Pairs(one, one, one)
+        rows = self._files.sequences(parts, limit, longest, answers=2)
+        return Pairs(one, merge([one, one]), rows)
 
     def _generated(self, model: Model, dataset: str) -> Tokens:
         """Return what a model makes: to each prompt one answer as long as it may be."""

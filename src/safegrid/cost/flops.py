@@ -16,11 +16,13 @@ from safegrid.config.engine import Decode, EngineSpec
 from safegrid.config.judge import MOST_OWN, NEW_TOKENS, JudgeSpec
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
-from safegrid.cost.tokens import Tokens
+from safegrid.cost.tokens import Pairs, Tokens
 
 BYTES = {"float32": 4, "bfloat16": 2}
 # Sequences that vLLM answers at a time, by its default.
 VLLM_SEQUENCES = 256
+# Tokens that rows must save for a forward of what they share (`engine/batches.py`).
+WORTH = 512
 
 
 @dataclass(frozen=True)
@@ -113,31 +115,36 @@ def training(
     return Work(tokens + unpadded, useful, flops, flops / device.flops)
 
 
-def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> Work:
+def train(shape: ShapeSpec, gpu: GpuSpec, pairs: Pairs, recipe: Recipe) -> Work:
     """Return the work of all processes of a training together, none of which waits.
 
-    Sequences are the chosen and rejected ones of the whole dataset; of a method that
-    reads chosen answers alone, those.
+    Trainers of pairs read a prompt once for both of its answers, and the rows of a step
+    stand in micro-batches by their lengths (`train.trainers.shared_prompts`,
+    `train.rows.sort_steps`). KTO and reward models read every answer behind a prompt of
+    its own, in random order.
     """
-    settings = recipe.training
-    trainer = METHODS[recipe.method].trainer
-    a_pair = 1 if trainer == "sft" else 2
-    pairs = round(recipe.fraction * sequences.rows / a_pair)
-    number = settings.count_steps(pairs) * settings.batch * a_pair
-    # Rows come in random order and are padded to the longest of a micro-batch.
-    padded = number * sequences.expected_longest(
-        settings.per_device_train_batch_size * a_pair
-    )
+    settings, method = recipe.training, METHODS[recipe.method]
+    trainer = method.trainer
+    apart = trainer in ("kto", "reward")
+    rows = pairs.both if apart else pairs.chosen if trainer == "sft" else pairs.rows
+    a_pair = 2 if apart else 1
+    taken = settings.count_steps(round(recipe.fraction * pairs.rows.rows))
+    taken *= settings.batch
+    micro_batch = settings.per_device_train_batch_size * a_pair
+    together = micro_batch if apart or method.across else settings.batch
+    padded = taken * a_pair * rows.expected_width(together, micro_batch)
     work = training(
         shape,
         limits(gpu, settings.precision),
-        number * sequences.mean,
+        taken * a_pair * rows.mean,
         padded,
         lora=settings.lora is not None,
         again=settings.gradient_checkpointing,
         forward_only=padded if trainer == "kto" else 0.0,
     )
-    return replace(work, limit=work.limit / settings.processes)
+    # What a manifest counts: every answer with its prompt.
+    tokens = taken * 2 * pairs.both.mean if rows is pairs.rows else work.tokens
+    return replace(work, tokens=tokens, limit=work.limit / settings.processes)
 
 
 def step_seconds(
@@ -197,6 +204,21 @@ class PlannedEngine:
         """Return the work of reading tokens."""
         return forward(self.shape, self.device, tokens)
 
+    def read_alike(self, rows: float, tokens: float, shared: float) -> Work:
+        """Return the work of reading rows of so many tokens in all that begin alike.
+
+        `shared` tokens are read once for all rows of a chunk (`engine.batches`), or
+        for all rows (vLLM's prefix cache).
+        """
+        if not rows or not shared:
+            return self.read(tokens)
+        chunk = rows
+        if self.spec.kind == "safegrid":
+            fit = self.spec.max_batch_tokens * rows // tokens
+            chunk = max(1, min(self.spec.batch_size, fit))
+        again = rows - math.ceil(rows / chunk)
+        return replace(self.read(tokens - shared * again), tokens=tokens)
+
     def write(self, prompts: Tokens, answers: Tokens, decode: Decode) -> Work:
         """Return the work of answering prompts, `decode.samples` times each.
 
@@ -219,12 +241,14 @@ class PlannedEngine:
         for unsafe answers; fluency reads each answer twice.
         """
         times = 2 if spec.kind == "fluency" else 1 + len(spec.questions)
-        work = self.read(times * read.total)
+        asked = spec.kind in ("guard", "correction")
+        shared = self.assumed.guard_before if asked else 0
+        work = self.read_alike(read.rows, read.total, shared).times(times)
         unsafe = round(self.assumed.unsafe * read.rows)
         if not spec.category_tokens or not unsafe:
             return work
         line = Tokens.alike(spec.category_tokens, unsafe, read.source)
-        again = self.read(unsafe * read.mean)
+        again = self.read_alike(unsafe, unsafe * read.mean, shared)
         return work + again + self._decoded(read.mean, line, spec.category_tokens)
 
     def calibrate(self, texts: Tokens) -> Work:
@@ -244,16 +268,21 @@ class PlannedEngine:
     def task(self, task: TaskAssumed, prompts: Tokens) -> Work:
         """Return the work of a task: options scored, or answers written.
 
-        Options that differ in their last token only share a forward.
+        Options that differ in their last token only share a forward, others their
+        prompt where it is long enough.
         """
+        rows, total = prompts.rows, prompts.total
         if task.answer:
-            answers = Tokens.alike(task.answer, prompts.rows, task.why)
-            read = self.read(prompts.total)
+            answers = Tokens.alike(task.answer, rows, task.why)
+            read = self.read_alike(rows, total, task.shared)
             return read + self._decoded(prompts.mean, answers, task.answer)
         if task.option == 1:
-            return self.read(prompts.total)
-        each = prompts.total + prompts.rows * (task.option - 1)
-        return self.read(task.options * each)
+            return self.read_alike(rows, total, task.shared)
+        options, each = task.options, task.option - 1
+        work = self.read(options * (total + rows * each))
+        if (options - 1) * prompts.mean < WORTH:
+            return work
+        return replace(self.read(total + rows * options * each), tokens=work.tokens)
 
     def _decoded(self, prompt: float, answers: Tokens, most: int) -> Work:
         """Return the work of writing; our engine makes room for `most` tokens each."""

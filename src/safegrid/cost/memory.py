@@ -2,9 +2,8 @@
 
 Training: weights are loaded in float32 whatever the precision, `precision: bfloat16`
 is autocast, AdamW keeps two float32 numbers a trained weight. TRL's fused head makes
-the logits in tiles; ORPO's trainer makes all of them; a reward model has one number a
-token. Activations are what torch keeps for the backward, counted on small models
-(`tests/unit/cost/test_activations.py`).
+the logits in tiles; a reward model has one number a token. Activations are what torch
+keeps for the backward, counted on small models (`tests/unit/cost/test_activations.py`).
 """
 
 from collections.abc import Sequence
@@ -28,9 +27,6 @@ CAUSAL = ("guard", "fluency")
 USABLE = 0.93
 # The rows and columns of logits that TRL's fused head has at a time.
 TILE_TOKENS, TILE_WORDS = 4096, 32_768
-# Bytes a logit while ORPO's loss is computed: logits, their gradient, shifted copies
-# and log-probabilities of the chosen half. Read in its code.
-ORPO_LOGIT = {"float32": 20, "bfloat16": 14}
 # Positions whose logits our engine widens to float32 at a time (`engine/scoring.py`).
 SLICE = 64
 # Tokens that our engine's cache makes room for beyond what it holds.
@@ -57,7 +53,7 @@ class Memory:
 
     `copies` are autocast's, of weights in bfloat16; `gradients` hold the buckets of
     several processes, `optimizer` AdamW's two moments, `activations` what is kept for
-    the backward, or of the layer at work, `logits` tiles or all of them.
+    the backward, or of the layer at work, `logits` of a tile.
     """
 
     weights: float = 0.0
@@ -218,8 +214,6 @@ def _logits(
     if trainer == "reward":
         # One number a token, with the hidden states' gradients.
         return float(4 * tokens * (shape.width + 2))
-    if trainer == "orpo":
-        return float(ORPO_LOGIT[training.precision] * shape.vocabulary * tokens)
     tile = BYTES[training.precision] * min(tokens, TILE_TOKENS) * TILE_WORDS
     gradients = 4 * (tokens * shape.width + (0 if training.lora else shape.head))
     return float(tile + gradients)

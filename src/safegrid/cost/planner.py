@@ -112,13 +112,14 @@ class Planner:
     def _reference(
         self, rule: str, precision: str, model: Model, shape: ShapeSpec
     ) -> Figures:
-        both = self.data.pairs(model).both
-        share = self.study.recipe(model.recipe).fraction
+        pairs = self.data.pairs(model)
+        share, read = self.study.recipe(model.recipe).fraction, pairs.both
         if rule == "reference":
             share = trainings.reference_share(self.study, model)
-        # Pairs go through sorted by length, so next to nothing is padded.
-        work = forward(shape, limits(self.device, precision), share * both.total)
-        return {"work": work, "reads": both}
+            read = pairs.rows
+        # Rows go through sorted by length, so next to nothing is padded.
+        work = forward(shape, limits(self.device, precision), share * read.total)
+        return {"work": work, "reads": read}
 
     def _training_job(self, model: Model) -> Job:
         recipe = self.study.recipe(model.recipe)
@@ -144,10 +145,9 @@ class Planner:
         settings = recipe.training
         pairs = self.data.pairs(model)
         alone = METHODS[recipe.method].trainer == "sft"
-        read = pairs.chosen if alone else pairs.both
         return {
-            "work": train(shape, self.device, read, recipe),
-            "reads": read,
+            "work": train(shape, self.device, pairs, recipe),
+            "reads": pairs.chosen if alone else pairs.both,
             "disk": (1 + len(settings.doses)) * model_bytes(shape, settings),
             "scratch": checkpoint_bytes(shape, settings),
         }

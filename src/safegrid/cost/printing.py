@@ -156,8 +156,10 @@ def _reckoned(plan: Estimate, assumed: Assumed, dtype: str) -> str:
         "N parameters cost 2N FLOPs a token forward, 4N backward, 2N where they are"
         " frozen under an adapter, 2N again with gradient_checkpointing; attention's"
         " own products are left out",
-        "training batches are padded to their longest row; scored rows are sorted, and"
-        " count as if nothing were padded",
+        "a pair's prompt is read once for both answers, and what rows of a chunk begin"
+        " with once a chunk; rows of a step are sorted by length but for aot, aotp and"
+        " kto, micro-batches are padded to their longest row, and scored rows count as"
+        " if nothing were padded",
         "one reference serves all methods and seeds that start from the same model",
         f"answers are written by engines in {dtype}, {BYTES[dtype]} bytes a number; a"
         " step takes the longer of moving weights and cache and of computing, and with"

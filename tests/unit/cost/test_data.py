@@ -25,7 +25,11 @@ def data(make_study, assumed, tmp_path):
 
 
 def test_pairs_are_assumed_until_they_are_measured(data, tmp_path):
-    _, both = data.pairs(Model("mini-base", "dpo", 0))
+    _, both, pairs = data.pairs(Model("mini-base", "dpo", 0))
+    assert pairs.rows == 2063
+    prompt = data.assumed.sources["mini-pku"]["train"].prompt.mean
+    once = 2 * both.mean - prompt - data.assumed.template
+    assert pairs.mean == pytest.approx(once, rel=0.05)
     assert (both.rows, both.measured) == (2 * 2063, False)
     assert both.longest <= 160, "longer pairs are dropped"
     assert both.source.endswith(": mini-pku train")
@@ -36,8 +40,9 @@ def test_pairs_are_assumed_until_they_are_measured(data, tmp_path):
     name = "results/mini/pairs/mini-base/safety.parquet"
     write(tmp_path / name, rows, PAIRS)
     data = Data(data.study, data.assumed, tmp_path)
-    chosen, both = data.pairs(Model("mini-base", "dpo", 0))
+    chosen, both, pairs = data.pairs(Model("mini-base", "dpo", 0))
     assert chosen.lengths == (5,)
+    assert pairs.lengths == (6, 12), "a prompt once, and both answers"
     assert (both.lengths, both.counts, both.measured) == ((5, 10), (3, 1), True)
     assert both.source == f"lengths measured: {name}"
 
@@ -100,8 +105,8 @@ def corrected(make_study, assumed, tmp_path):
 def test_corrections_are_asked_five_times_and_give_fifteen_pairs(corrected):
     parts = [corrected.prompts("mini-base", f"c2/part{n}") for n in (1, 2)]
     assert [part.rows for part in parts] == [5000, 5000]
-    chosen, both = corrected.pairs(Model("mini-base", "dpo", 0))
-    assert (chosen.rows, both.rows) == (2000 * 15, 2 * 2000 * 15)
+    chosen, both, pairs = corrected.pairs(Model("mini-base", "dpo", 0))
+    assert (chosen.rows, both.rows, pairs.rows) == (30_000, 60_000, 30_000)
     known = corrected.assumed.sources["pku-saferlhf"]["train"]
     asked = known.prompt.mean + corrected.assumed.template
     # A bare request, and beginnings of a quarter, a half, three quarters, the whole.
@@ -147,8 +152,9 @@ def test_pairs_against_a_models_own_answers_have_the_lengths_of_both(
     assert asked.rows == 600
     mean = (400 * 13 + 200 * 41) / 600 + assumed.template
     assert asked.mean == pytest.approx(mean, rel=0.03)
-    chosen, both = data.pairs(Model("mini-base", "dpo", 0))
-    assert (chosen.rows, both.rows) == (600, 1200)
+    chosen, both, pairs = data.pairs(Model("mini-base", "dpo", 0))
+    assert (chosen.rows, both.rows, pairs.rows) == (600, 1200, 600)
+    assert pairs.mean == pytest.approx(chosen.mean + 48)
     answers = (400 * 86 + 200 * 77) / 600
     assert chosen.mean == pytest.approx(mean + answers, rel=0.03)
     rejected = both.total - chosen.total

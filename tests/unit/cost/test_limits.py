@@ -3,10 +3,13 @@
 An H200 that reaches 790 TFLOP/s and 4.3 TB/s, Falcon 11B, an 8B guard.
 """
 
+from dataclasses import replace
+
 import pytest
 
+from made_up_training import make_recipe
 from safegrid.config import BeamDecode, Decode, EngineSpec
-from safegrid.config.cost import ShapeSpec
+from safegrid.config.cost import Lengths, ShapeSpec, TaskAssumed
 from safegrid.config.engine import Beams
 from safegrid.cost.flops import (
     Limits,
@@ -16,9 +19,10 @@ from safegrid.cost.flops import (
     limits,
     mfu,
     step_seconds,
+    train,
     training,
 )
-from safegrid.cost.tokens import Tokens
+from safegrid.cost.tokens import Pairs, Tokens
 
 REACHED = Limits(790e12, 4.3e12)
 # 73.9 thousand pairs of 300 tokens.
@@ -46,6 +50,61 @@ def test_padding_is_paid_and_is_of_no_use(falcon):
     padded = training(falcon, REACHED, TOKENS, 2 * TOKENS, False, False)
     assert padded.limit == 2 * whole.limit
     assert padded.model_flops == whole.model_flops
+
+
+def lengths(length, rows):
+    return Tokens((length,), (rows,), "", True)
+
+
+PAIRS = Pairs(lengths(300, 64), lengths(300, 128), lengths(400, 64))
+
+
+@pytest.mark.parametrize(
+    ("method", "read"),
+    [("dpo", 400), ("orpo", 400), ("aot", 400), ("sft", 300), ("reward", 600)],
+)
+def test_trainers_of_pairs_read_a_prompt_once(falcon, h200, method, read):
+    """Prompts of 200 tokens, answers of 100."""
+    recipe = make_recipe(method, max_steps=10)
+    work = train(falcon, h200, PAIRS, recipe)
+    assert work.flops == work.model_flops == 6 * falcon.active * 80 * read
+    assert work.tokens == 80 * (300 if method == "sft" else 600)
+
+
+def test_rows_of_a_step_are_sorted_but_for_losses_across_a_micro_batch(falcon, h200):
+    mixed = Pairs(*(Tokens((10, 400), (500, 500), "", True) for _ in range(3)))
+    sizes = {"max_steps": 10, "batch": 32, "per_device_train_batch_size": 8}
+    dpo, aot = (
+        train(falcon, h200, mixed, make_recipe(method, **sizes))
+        for method in ("dpo", "aot")
+    )
+    assert dpo.model_flops == aot.model_flops
+    assert 1.2 < dpo.flops / dpo.model_flops < 1.5
+    assert 1.9 < aot.flops / aot.model_flops < 2
+
+
+def test_what_a_chunk_begins_with_is_read_once(falcon, assumed):
+    engine = PlannedEngine(falcon, REACHED, EngineSpec(batch_size=16), assumed)
+    work = engine.read_alike(64, 64 * 500, shared=300)
+    assert work.tokens == 64 * 500
+    assert work.flops == 2 * falcon.active * (64 * 200 + 4 * 300)
+    vllm = replace(engine, spec=EngineSpec(kind="vllm"))
+    assert vllm.read_alike(64, 64 * 500, 300).flops == 2 * falcon.active * (
+        64 * 200 + 300
+    )
+    assert engine.read_alike(64, 64 * 500, 0).flops == 2 * falcon.active * 64 * 500
+
+
+def test_options_of_a_long_prompt_share_it(falcon, assumed):
+    engine = PlannedEngine(falcon, REACHED, EngineSpec(), assumed)
+    prompts = lengths(1000, 10)
+    prompt = Lengths(mean=1000)
+    task = TaskAssumed(rows=10, prompt=prompt, options=4, option=6, why="made up")
+    work = engine.task(task, prompts)
+    assert work.flops == 2 * falcon.active * 10 * (1000 + 4 * 5)
+    assert work.tokens == 10 * 4 * 1005
+    short = engine.task(task, lengths(20, 10))
+    assert short.flops == 2 * falcon.active * short.tokens == 2 * falcon.active * 1000
 
 
 def test_a_guard_reads_45_thousand_answers():

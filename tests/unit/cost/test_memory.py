@@ -56,12 +56,13 @@ def test_recomputation_keeps_one_number_a_layer(falcon):
     assert stream < two < stream + one / falcon.layers * 1.001 < one
 
 
-def test_orpo_has_all_logits_and_the_others_a_tile(falcon):
+def test_logits_are_a_tile_for_every_loss_of_answers(falcon):
     given = settings(gradient_checkpointing=True, lora=Lora(r=8, lora_alpha=8))
-    whole = training_memory(falcon, given, "orpo", 1024).logits
-    tiles = training_memory(falcon, given, "dpo", 1024).logits
-    assert whole == 20 * 65_024 * 2 * 8 * 1024
-    assert tiles < whole / 10
+    orpo, pairs = (
+        training_memory(falcon, given, method, 1024).logits
+        for method in ("orpo", "dpo")
+    )
+    assert orpo == pairs < 65_024 * 2 * 8 * 1024
 
 
 def test_processes_share_a_model_only_where_they_are_told_to(falcon):

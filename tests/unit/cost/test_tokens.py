@@ -27,6 +27,20 @@ def test_the_longest_of_a_batch_is_that_of_random_batches():
     assert found.expected_longest(1) == pytest.approx(found.mean)
 
 
+def test_batches_cut_from_a_sorted_step_are_narrower():
+    rng = random.Random(0)
+    lengths = [rng.randint(1, 200) ** 2 // 200 + 1 for _ in range(3000)]
+    widths = []
+    for _ in range(2000):
+        step = sorted(rng.choices(lengths, k=32))
+        widths.append(statistics.mean(step[7::8]))
+    found = count(lengths, "here")
+    expected = pytest.approx(statistics.mean(widths), rel=0.01)
+    assert found.expected_width(32, 8) == expected
+    assert found.mean < found.expected_width(32, 8) < found.expected_width(8, 8)
+    assert found.expected_width(8, 8) == found.expected_longest(8)
+
+
 @pytest.mark.parametrize(
     ("mean", "p95"), [(25, 50), (117, 253), (60, 200), (900, 1000)]
 )
