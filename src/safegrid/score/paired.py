@@ -98,8 +98,14 @@ def compare_pairs(
     first = np.concatenate([pair.first for pair in pairs])
     second = np.concatenate([pair.second for pair in pairs])
     owners = np.repeat(np.arange(len(pairs)), [len(pair.first) for pair in pairs])
+    # Numbers in the order of the names, which are slow to compare.
+    every = np.unique(np.concatenate([part.clusters for part in parts]))
     differences = [
-        replace(part, values=part.values[:, first] - part.values[:, second])
+        replace(
+            part,
+            values=part.values[:, first] - part.values[:, second],
+            clusters=np.searchsorted(every, part.clusters),
+        )
         for part in parts
     ]
     rows = resampled({"": differences}, seed)[""]

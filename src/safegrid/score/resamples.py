@@ -7,7 +7,7 @@ What is estimated from a resample of its own, its interval is the percentile boo
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,13 @@ class AxisPart:
         benchmark: whose it is; an axis is the mean of its benchmarks, each of these
             the mean of its parts.
         values: (N, M) value of N items under M models, NaN where unscored.
-        clusters: (N,) what each item was derived from, as text.
+        clusters: (N,) what each item was derived from, as text or numbers.
         measured: "mean" where the values are no shares, whatever they are here.
     """
 
     benchmark: str
     values: Floats
-    clusters: NDArray[np.str_]
+    clusters: NDArray[Any]
     measured: str = ""
 
     @property
@@ -51,10 +51,11 @@ class AxisPart:
         """The scale of the values, see `safegrid.score.intervals.intervals`."""
         if self.measured == "mean":
             return "mean"
-        known = np.unique(self.values[~np.isnan(self.values)])
-        if np.isin(known, (0, 1)).all():
-            return "share"
-        return "difference" if np.isin(known, (-1, 0, 1)).all() else "mean"
+        known = self.values[~np.isnan(self.values)]
+        sizes = np.abs(known)
+        if not ((sizes == 0) | (sizes == 1)).all():
+            return "mean"
+        return "difference" if (known < 0).any() else "share"
 
 
 def weights(parts: Sequence[AxisPart]) -> list[float]:
@@ -70,7 +71,7 @@ class ClusterSums:
     the part's mean in the axis.
     """
 
-    def __init__(self, part: AxisPart, every: NDArray[np.str_], weight: float) -> None:
+    def __init__(self, part: AxisPart, every: NDArray[Any], weight: float) -> None:
         self._clusters, rows = np.unique(
             np.searchsorted(every, part.clusters), return_inverse=True
         )
@@ -82,9 +83,7 @@ class ClusterSums:
         self.weight = weight
 
     @classmethod
-    def of(
-        cls, parts: Sequence[AxisPart], every: NDArray[np.str_]
-    ) -> list["ClusterSums"]:
+    def of(cls, parts: Sequence[AxisPart], every: NDArray[Any]) -> list["ClusterSums"]:
         """Return the sums of an axis, weighed as `weights` says."""
         pairs = zip(parts, weights(parts), strict=True)
         return [cls(part, every, weight) for part, weight in pairs]
