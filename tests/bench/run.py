@@ -36,6 +36,8 @@ LIMITS = {
     "planning_seconds.planning": 3,
     "engine_against_generate.cpu_ratio_of_best": 1.3,
 }
+# `python -m bench.bench_vllm`, and `python -m bench.bench_train --study smollm2`.
+BY_HAND = ("vllm_against_ours", "training_at_real_lengths")
 # Of the default study.
 FIGURE_RULES = [name for name, page in PAGES.items() if page.get("figures")]
 FIGURE_RULES = [name for name in FIGURE_RULES if "paper" not in PAGES[name]]
@@ -178,8 +180,8 @@ def main() -> None:
     record["engine_against_generate"] = script("bench_engine")
     record = rounded(record)
     old = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    # Measured by hand: it needs a vLLM and a real model.
-    record |= {key: old[key] for key in ("vllm_against_ours",) if key in old}
+    # Measured by hand: they need a vLLM and a real model.
+    record |= {key: old[key] for key in BY_HAND if key in old}
     print("\n".join(compare(record, old)))
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
     if record["same_scores_as_the_last_run"] is False:
