@@ -70,6 +70,8 @@ def start_server() -> None:
     listener.close()
     os.close(life)
     os.environ[SERVER] = folder
+    # For a server that was ended, and could not.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 @dataclass(eq=False)

@@ -151,6 +151,20 @@ def test_all_ends_with_the_run(server, tmp_path):
     wait_until(lambda: not process.is_running())
 
 
+def test_the_folder_of_a_server_that_was_ended_goes_with_the_run():
+    run = """
+import os
+from safegrid.runtime import job_server
+job_server.START = ""
+job_server.start_server()
+print(os.environ[job_server.SERVER], os.path.exists(os.environ[job_server.SERVER]))
+"""
+    said = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True)
+    folder, there = said.stdout.split()
+    assert there == "True"
+    assert not Path(folder).exists()
+
+
 def test_jobs_are_forked_side_by_side(server, tmp_path):
     first, _ = running(server, tmp_path)
     assert client("pass").wait(timeout=20) == 0
