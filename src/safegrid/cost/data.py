@@ -1,8 +1,10 @@
 """A study's own token histograms where its files are there, else what is assumed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from safegrid.config.cost import Assumed, TaskAssumed
 from safegrid.config.judge import MOST_TEXTS
@@ -12,6 +14,7 @@ from safegrid.config.training import NONE
 from safegrid.core.seals import fault_of
 from safegrid.cost.assumed_files import AssumedFiles, said
 from safegrid.cost.tokens import Pairs, Tokens, UnknownError, assume, count, merge
+from safegrid.engine.prefixes import common_length
 from safegrid.study import Study, cells, trainings
 from safegrid.study.grid import Cell, Model
 
@@ -89,7 +92,8 @@ class Data:
             path = folder / name / f"{benchmark}.parquet"
             if fault_of(path) is None:
                 other = "" if name == base else f" in place of {base}'s"
-                return self._measured(path, _lengths(path, "ids"), other)
+                found = self._measured(path, _lengths(path, "ids"), other)
+                return replace(found, shared=common_length(_column(path, "ids")))
         corrections = self.study.corrected.get(benchmark.partition("/")[0])
         if corrections is not None:
             return self._files.correction_prompts(corrections)
@@ -214,7 +218,7 @@ def _lengths(path: Path, column: str) -> list[int]:
     return lengths.collect()[column].to_list()
 
 
-def _column(path: Path, column: str) -> list[int]:
+def _column(path: Path, column: str) -> list[Any]:
     import polars as pl
 
     return pl.scan_parquet(path, glob=False).select(column).collect()[column].to_list()

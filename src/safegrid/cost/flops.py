@@ -17,12 +17,11 @@ from safegrid.config.judge import MOST_OWN, NEW_TOKENS, JudgeSpec
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
 from safegrid.cost.tokens import Pairs, Tokens
+from safegrid.engine.prefixes import LEAST, WORTH
 
 BYTES = {"float32": 4, "bfloat16": 2}
 # Sequences that vLLM answers at a time, by its default.
 VLLM_SEQUENCES = 256
-# Tokens that rows must save for a forward of what they share (`engine/batches.py`).
-WORTH = 512
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class PlannedEngine:
         `shared` tokens are read once for all rows of a chunk (`engine.batches`), or
         for all rows (vLLM's prefix cache).
         """
-        if not rows or not shared:
+        if not rows or shared < LEAST:
             return self.read(tokens)
         chunk = rows
         if self.spec.kind == "safegrid":
@@ -226,7 +225,8 @@ class PlannedEngine:
         thrown away are FLOPs, but no tokens and of no use.
         """
         asked, width = prompts.total * decode.samples, decode.width
-        done = self.read(asked * width)
+        rows = prompts.rows * decode.samples * width
+        done = self.read_alike(rows, asked * width, prompts.shared)
         done += self._decoded(prompts.mean, answers.times(width), decode.max_new_tokens)
         return replace(
             done,

@@ -21,13 +21,15 @@ PARTS = 200
 class Tokens:
     """How many sequences there are of each length, ascending, each length once.
 
-    `source` says in words where they are from: measured or assumed.
+    `source` says in words where they are from: measured or assumed. `shared` tokens are
+    the same at the beginning of all sequences, as a template's, where that is measured.
     """
 
     lengths: tuple[int, ...]
     counts: tuple[int, ...]
     source: str
     measured: bool
+    shared: int = 0
 
     @classmethod
     def of(cls, counts: Mapping[int, int], source: str, measured: bool) -> "Tokens":

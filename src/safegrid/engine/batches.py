@@ -5,7 +5,6 @@ examples of a task. vLLM calls this automatic prefix caching; here it reaches no
 than a chunk, so that an answer depends on its chunk alone.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,13 +14,10 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from safegrid.engine.model import LoadedModel
+from safegrid.engine.prefixes import LEAST, common_length
 
 NEAR = 16
 """Tokens by which a row may always be longer than the shortest of its chunk."""
-LEAST = 16
-"""Fewer shared tokens are not worth a forward of their own."""
-WORTH = 512
-"""Fewer tokens that a family saves are not worth chunks of its own."""
 ROOM = 64
 """Tokens that a cache makes room for at a time."""
 
@@ -64,40 +60,6 @@ def pad(
         ids[number, place] = torch.tensor(row, dtype=torch.int64)
         mask[number, place] = 1
     return ids.to(device), mask.to(device)
-
-
-def families(rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Group rows that share most of their tokens: those of a task share its examples.
-
-    A family holds neighbours in dictionary order that share at least half of the longer
-    one. Rows whose family would save less than WORTH tokens stand together, and last.
-
-    Returns:
-        Indices into `rows`, ascending in each family.
-    """
-    grouped: list[list[int]] = []
-    for index in sorted(range(len(rows)), key=lambda i: (tuple(rows[i]), i)):
-        before = rows[grouped[-1][-1]] if grouped else ()
-        longer = max(len(before), len(rows[index]))
-        if grouped and 2 * common_length([before, rows[index]]) >= longer:
-            grouped[-1].append(index)
-        else:
-            grouped.append([index])
-    kept, others = [], []
-    for group in grouped:
-        saved = (len(group) - 1) * common_length([rows[index] for index in group])
-        if saved >= WORTH:
-            kept.append(sorted(group))
-        else:
-            others += group
-    return [*kept, sorted(others)] if others else kept
-
-
-def common_length(rows: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all rows begin with: as many as the first and last do."""
-    ordered = sorted(map(tuple, rows))
-    both = zip(ordered[0], ordered[-1], strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
 
 
 class SharedPrefix:

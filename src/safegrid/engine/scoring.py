@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import normalize
 
-from safegrid.engine.batches import SharedPrefix, cut, families, pad
+from safegrid.engine.batches import SharedPrefix, cut, pad
 from safegrid.engine.decode import Ranked
 from safegrid.engine.model import LoadedModel
+from safegrid.engine.prefixes import families
 
 # Positions whose logits are widened to float32 at a time: few, to stay in a cache.
 SLICE = 64

@@ -61,13 +61,15 @@ def test_answers_of_the_base_stand_in_for_those_of_a_model(data, tmp_path):
 def test_prompts_are_those_of_the_base_or_of_another_one(make_study, assumed, tmp_path):
     study = make_study("falcon-11b")
     path = tmp_path / "results/falcon-11b/ids/falcon-11b/xstest.parquet"
-    write(path, [{"ids": [1] * 20}, {"ids": [1] * 30}], IDS)
+    write(path, [{"ids": [1] * 18 + [2] * 2}, {"ids": [1] * 18 + [3] * 12}], IDS)
     data = Data(study, assumed, tmp_path)
-    assert data.prompts("falcon-11b", "xstest").lengths == (20, 30)
+    found = data.prompts("falcon-11b", "xstest")
+    assert (found.lengths, found.shared) == ((20, 30), 18)
     other = data.prompts("gemma-2-9b-it", "xstest")
     assert other.lengths == (20, 30)
     assert other.source.endswith("in place of gemma-2-9b-it's")
-    assert data.prompts("falcon-11b", "toxicity").rows == 10_000, "a limit"
+    guess = data.prompts("falcon-11b", "toxicity")
+    assert (guess.rows, guess.shared) == (10_000, 0), "a limit; not known"
 
 
 def test_what_nobody_knows_is_unknown(make_study, assumed, tmp_path):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from safegrid.engine.batches import WORTH, common_length, families
+from safegrid.engine.prefixes import WORTH, common_length, families
 
 FIRST, SECOND = list(range(1, 301)), list(range(500, 800))
 
