@@ -6,7 +6,8 @@ from functools import cache, partial
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.config.methods import METHODS
 from safegrid.cost.data import Data
-from safegrid.cost.flops import NOTHING, PlannedEngine, forward, limits, train
+from safegrid.cost.engines import PlannedEngine
+from safegrid.cost.flops import NOTHING, forward, limits, train
 from safegrid.cost.jobs import Figures, Job
 from safegrid.cost.memory import (
     Use,

@@ -11,17 +11,8 @@ from made_up_training import make_recipe
 from safegrid.config import BeamDecode, Decode, EngineSpec
 from safegrid.config.cost import Lengths, ShapeSpec, TaskAssumed
 from safegrid.config.engine import Beams
-from safegrid.cost.flops import (
-    Limits,
-    PlannedEngine,
-    decoding,
-    forward,
-    limits,
-    mfu,
-    step_seconds,
-    train,
-    training,
-)
+from safegrid.cost.engines import PlannedEngine, decoding, step_seconds
+from safegrid.cost.flops import Limits, forward, limits, mfu, train, training
 from safegrid.cost.tokens import Pairs, Tokens
 
 REACHED = Limits(790e12, 4.3e12)
