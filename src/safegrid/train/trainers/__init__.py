@@ -7,11 +7,10 @@ import os
 import sys
 import warnings
 
-# Read once, while the libraries are imported: trainers never ask a hub, report nothing,
-# and need no reminder that ORPO's trainer is called experimental.
+# Read once, while the libraries are imported: trainers never ask a hub, and report
+# nothing.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # TRL asks models by a name that transformers has just renamed.
 warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
