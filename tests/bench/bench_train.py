@@ -104,7 +104,7 @@ def of_study(name: str) -> World:
     for needed in (base, path):
         if not needed.exists():
             sys.exit(f"{needed} is not there: run `make study STUDY={name}` first")
-    return World(base, path, spec.max_length, steps=6, micro_batch=8)
+    return World(base, path, spec.max_length, steps=3, micro_batch=8)
 
 
 def compare(
