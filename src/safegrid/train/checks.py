@@ -171,11 +171,7 @@ def _masks(batch: dict[str, Any]) -> tuple[list[Any], list[Any], tuple[str, ...]
 
 
 def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
-    """Return the largest |log pi - log ref| of a micro-batch.
-
-    Every answer stands behind a copy of its prompt here, whether or not the reference
-    was computed from shared prompts.
-    """
+    """Return the largest |log pi - log ref| of a micro-batch, by the same forward."""
     import torch
 
     trainer.model.eval()
@@ -183,10 +179,10 @@ def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
     trainer.model.to(trainer.accelerator.device)
     batch = trainer._prepare_inputs(batch)
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    inputs = ("input_ids", "attention_mask", "sources", "segments")
     with torch.no_grad(), trainer.accelerator.autocast():
         policy = trainer.model(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
+            **{name: batch[name] for name in inputs if name in batch},
             labels=labels,
             use_cache=False,
             fused_lm_head=True,
