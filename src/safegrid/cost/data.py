@@ -92,8 +92,9 @@ class Data:
             path = folder / name / f"{benchmark}.parquet"
             if fault_of(path) is None:
                 other = "" if name == base else f" in place of {base}'s"
-                found = self._measured(path, _lengths(path, "ids"), other)
-                return replace(found, shared=common_length(_column(path, "ids")))
+                ids = _column(path, "ids")
+                found = self._measured(path, map(len, ids), other)
+                return replace(found, shared=common_length(ids))
         corrections = self.study.corrected.get(benchmark.partition("/")[0])
         if corrections is not None:
             return self._files.correction_prompts(corrections)

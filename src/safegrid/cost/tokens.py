@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import accumulate
-from math import comb, exp, log, sqrt
+from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -106,14 +106,19 @@ class Pairs(NamedTuple):
 @cache
 def _expected_width(tokens: Tokens, drawn: int, size: int) -> float:
     """Return the mean of order statistics: the size-th smallest, the 2 size-th, ..."""
-    ways = [comb(drawn, number) for number in range(drawn + 1)]
+    # Logarithms: of a thousand drawn no float holds the number of ways.
+    ways = [
+        lgamma(drawn + 1) - lgamma(n + 1) - lgamma(drawn - n + 1)
+        for n in range(drawn + 1)
+    ]
     batches, width, before = drawn // size, 0.0, 0.0
     for length, below in zip(tokens.lengths, accumulate(tokens.counts), strict=True):
-        chance = below / tokens.rows
-        # That so many of the drawn are no longer than this.
-        other = 1 - chance
-        exact = [w * chance**n * other ** (drawn - n) for n, w in enumerate(ways)]
-        ended = sum(share * (number // size) for number, share in enumerate(exact))
+        ended = float(batches if below else 0)
+        if 0 < below < tokens.rows:
+            own, other = log(below / tokens.rows), log(1 - below / tokens.rows)
+            # That so many of the drawn are no longer than this.
+            exact = (exp(w + n * own + (drawn - n) * other) for n, w in enumerate(ways))
+            ended = sum(share * (number // size) for number, share in enumerate(exact))
         width += length * (ended - before)
         before = ended
     return width / batches

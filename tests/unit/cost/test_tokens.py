@@ -39,6 +39,7 @@ def test_batches_cut_from_a_sorted_step_are_narrower():
     assert found.expected_width(32, 8) == expected
     assert found.mean < found.expected_width(32, 8) < found.expected_width(8, 8)
     assert found.expected_width(8, 8) == found.expected_longest(8)
+    assert found.expected_longest(2000) == pytest.approx(found.longest, rel=0.01)
 
 
 @pytest.mark.parametrize(
