@@ -22,6 +22,8 @@ from safegrid.runtime.runs import end_with_owner, place
 
 logger = logging.getLogger(__name__)
 
+OPTIONS = "safegrid.commands.options"
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run one subcommand and return its exit status."""
@@ -96,6 +98,9 @@ def serve_jobs() -> None:
 
 
 def _imported(arguments: Sequence[str]) -> bool:
-    """Import what takes a subcommand long; False of one that is no job."""
+    """Import what a subcommand needs; False of one that is no job."""
     command = COMMANDS.get(arguments[0]) if arguments else None
-    return command is not None and command.job and imported(*command.imports)
+    if command is None or not command.job:
+        return False
+    module, _ = command.call.split(":")
+    return imported(*command.imports, OPTIONS, module)

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from safegrid.runtime.forked_jobs import (
@@ -40,11 +41,15 @@ logger = logging.getLogger(__name__)
 START = "from safegrid.cli import serve_jobs; serve_jobs()"
 TASKS = "/proc/self/task"
 PATIENCE = 10.0
+# The first characters of a thread that polars starts when it is imported. It waits for
+# files that were spilled to disk, of which a server has none, and holds no lock.
+IDLE = "polars-ooc-clea"
 # Threads that an import would start; tqdm reads its variable when it is imported.
 SETTINGS = {
     **dict([ONE_THREAD]),
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "_RJEM_MALLOC_CONF": "background_thread:false",
     "TQDM_DISABLE": "1",
 }
 
@@ -162,7 +167,7 @@ class JobServer:
             client.close()
             return False
         # A child would inherit the locks of threads that it does not have.
-        if not self._prepare(job["arguments"]) or len(os.listdir(TASKS)) > 1:
+        if not self._prepare(job["arguments"]) or busy_threads():
             client.close()
         elif (pid := _fork()) == 0:
             self._leave(client)
@@ -258,3 +263,11 @@ def imported(*modules: str) -> bool:
         return False
     gc.freeze()  # what is shared with the children should stay shared
     return True
+
+
+def busy_threads() -> list[str]:
+    """Return the names of this process's threads whose locks a child would inherit."""
+    own = str(os.getpid())
+    others = [task for task in Path(TASKS).iterdir() if task.name != own]
+    names = [(task / "comm").read_text("utf-8").strip() for task in others]
+    return [name for name in names if name != IDLE]

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux 
 # A server whose jobs run their first argument as Python; one of "no" it does not take.
 SERVE = """
 import sys
-from safegrid.runtime.job_server import fork_jobs
+from safegrid.runtime.job_server import fork_jobs, imported
+imported("polars")
 if fork_jobs(lambda arguments: arguments[0] != "no"):
     exec(sys.argv[1])
 """
@@ -183,13 +184,13 @@ def test_nothing_is_begun_without_a_server(server, monkeypatch):
 
 
 @pytest.mark.slow
-def test_imports_of_commands_start_no_thread():
-    modules = dict.fromkeys(m for one in COMMANDS.values() for m in one.imports)
+def test_imports_of_commands_leave_no_lock_to_inherit():
+    jobs = [one for one in COMMANDS.values() if one.job]
+    named = [(*one.imports, one.call.split(":")[0]) for one in jobs]
     code = f"""
-import os
-from safegrid.runtime.job_server import imported
-assert imported(*{list(modules)!r})
-print(len(os.listdir("/proc/self/task")))
+from safegrid.runtime import job_server
+assert job_server.imported(*{list(dict.fromkeys(sum(named, ())))!r})
+print(job_server.busy_threads())
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -198,4 +199,26 @@ print(len(os.listdir("/proc/self/task")))
         text=True,
         check=True,
     )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_thread_at_work_is_named():
+    code = """
+import threading
+from safegrid.runtime.job_server import busy_threads
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+print(len(busy_threads()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "1\n", done.stderr
+
+
+def test_forked_jobs_read_and_write_tables(server, tmp_path):
+    code = """
+import sys, polars
+frame = polars.DataFrame({"a": list(range(1000)), "b": [i % 7 for i in range(1000)]})
+frame.write_parquet(sys.argv[2])
+print(polars.read_parquet(sys.argv[2]).group_by("b").len()["len"].sum())
+"""
+    jobs = [client(code, str(tmp_path / f"{i}.parquet")) for i in range(8)]
+    assert [job.communicate(timeout=60) for job in jobs] == [("1000\n", "")] * 8
