@@ -27,8 +27,8 @@ OPTIONS = "safegrid.commands.options"
 
 def run(arguments: Sequence[str]) -> int:
     """Run one subcommand and return its exit status."""
-    parser, commands = _parser()
     name = next((word for word in arguments if word in COMMANDS), "")
+    parser, commands = _parser([name] if name else list(COMMANDS))
     if not name:
         parser.parse_args(arguments)
     try:
@@ -47,16 +47,20 @@ def run(arguments: Sequence[str]) -> int:
     return 1
 
 
-def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """Return the whole parser, and that of each subcommand, yet without options."""
+def _parser(
+    names: Sequence[str],
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return a parser of subcommands, and that of each one, yet without options."""
     parser = argparse.ArgumentParser(
         prog="safegrid",
         description="Reproducible method x benchmark grids for LLM safety alignment.",
     )
     found = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
     return parser, {
-        name: found.add_parser(name, help=command.help, description=command.help)
-        for name, command in COMMANDS.items()
+        name: found.add_parser(
+            name, help=COMMANDS[name].help, description=COMMANDS[name].help
+        )
+        for name in names
     }
 
 

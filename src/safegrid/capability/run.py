@@ -5,6 +5,7 @@ item's value under its task's `main_metric`, which a score uses. All tasks of a 
 run in one process: starting the harness costs more than a small model's answers.
 """
 
+import functools
 import logging
 from collections.abc import Collection, Sequence
 from numbers import Real
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval.evaluator import evaluate
+from lm_eval.utils import env
 
 from safegrid.capability.client import EngineModel, RequestKey, request_key
 from safegrid.capability.programs import recorded
@@ -25,6 +27,9 @@ from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.usage import Record, keep
 
 log = logging.getLogger(__name__)
+
+# The harness compiles a task's templates anew for every document.
+env.from_string = functools.cache(env.from_string)
 
 # Accuracy of the choice or of the answer comes before its variants; a task with
 # neither is scored by the first metric that it lists.
