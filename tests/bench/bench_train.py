@@ -12,7 +12,7 @@ are whole steps. With `--study smollm2` it is that study's base on its own pairs
 the study has run: steps of 16 pairs in micro-batches of 8.
 
 Run in `tests`: `python -m bench.bench_train [--methods dpo kto] [--rounds 2]`; prints
-JSON.
+JSON, and each method when it is measured.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from safegrid.train.tokenize import tokenize_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = 480
-STOCK = ("dpo", "aot", "kto", "orpo", "sft")
+STOCK = tuple(name for name in METHODS if name != "reward")
 # The miniature's: 1.1 million weights.
 SHAPE = {
     **{"vocab_size": 1024, "hidden_size": 128, "intermediate_size": 384},
@@ -79,6 +79,7 @@ def main() -> None:
             found[method] = compare(
                 world, folder, method, options.rounds, options.study
             )
+            print(method, found[method], file=sys.stderr)
     print(json.dumps(found, indent=2))
 
 
@@ -200,6 +201,7 @@ def stock(method: str, world: World, folder: Path) -> None:
         settings["train_sampling_strategy"] = "sequential"
     if trainer == "dpo":
         settings["loss_type"] = [METHODS[method].loss_type]
+        settings["label_smoothing"] = make_recipe(method).training.label_smoothing
     if trainer != "sft":
         settings["beta"] = 0.1
     answers = {"completion": "chosen"} if trainer == "sft" else {}

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from safegrid.core.errors import ConfigError
 from safegrid.core.files import read_json
 from safegrid.core.records import RUNS, SCORE
 from safegrid.cost.data import Data
-from safegrid.cost.measured import training_speeds
+from safegrid.cost.measured import measured_speeds
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.report.notebook import run_notebook
@@ -120,16 +121,21 @@ def test_judges_are_right_on_rows_that_they_never_saw(finished, judge, least):
 # ------------------------------------------------------------------ what it cost
 
 
-def test_trainings_have_the_tokens_that_were_planned(finished):
+def test_trainings_and_answers_have_the_tokens_that_were_planned(finished):
     config, study = finished.folder / "config", finished.study
     data = Data(study, load_assumptions(config), finished.folder)
     jobs = Planner(data, load_gpus(config)["h200"]).jobs()
-    planned = {job.name: job.work.tokens for job in jobs if job.kind == "train"}
-    speeds, left_out = training_speeds(study, finished.folder)
-    assert (len(speeds), left_out) == (len(study.trained), [])
+    planned = {(job.kind, job.name): job.work.tokens for job in jobs if job.work}
+    speeds, left_out = measured_speeds(study, finished.folder)
+    assert left_out == []
+    kinds = Counter(speed.kind for speed in speeds)
+    answered = len(study.models) * len(study.prompted)
+    assert (kinds["train"], kinds["generate"]) == (len(study.trained), answered)
     # Four steps are a draw: the whole dataset's mean is not quite theirs.
-    for speed in speeds:
-        assert planned[speed.name] == pytest.approx(speed.tokens, rel=0.1)
+    close = {"train": 0.1, "generate": 0.001}
+    for speed in (speed for speed in speeds if speed.kind in close):
+        tokens = pytest.approx(speed.tokens, rel=close[speed.kind])
+        assert planned[speed.kind, speed.name] == tokens
 
 
 def test_a_finished_study_is_measured(finished, tmp_path):

@@ -4,8 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import papermill
+from nbconvert import HTMLExporter, NotebookExporter
+
 from safegrid.core.errors import ConfigError
 from safegrid.core.files import write_text
+from safegrid.report.kernel import JobKernel
 
 
 def run_notebook(template: Path, values: list[str], out: Path) -> None:
@@ -21,9 +25,6 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
         ConfigError: a value is not of that form, or the template has no such
             parameter.
     """
-    import papermill
-    from nbconvert import HTMLExporter, NotebookExporter
-
     pairs = dict(value.partition("=")[::2] for value in values)
     known = sorted(papermill.inspect_notebook(str(template)))
     if set(pairs) - set(known) or not all("=" in value for value in values):
@@ -33,7 +34,12 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
         )
     given = {name: os.path.expandvars(value) for name, value in pairs.items()}
     executed = papermill.execute_notebook(
-        template, None, given, kernel_name="python3", progress_bar=False
+        template,
+        None,
+        given,
+        kernel_name="python3",
+        kernel_manager_class=JobKernel,
+        progress_bar=False,
     )
     # Readers of the page want its tables and figures; the notebook has the calls.
     pages: Any = HTMLExporter
