@@ -83,19 +83,20 @@ class Grid:
     """Scores by model and key; models stand in print order, keys are sorted."""
 
     def __init__(self, scores: pl.DataFrame) -> None:
-        seeds: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        # A figure asks for a few entries of many: each is made when it is asked for.
+        self._rows: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
         for row in scores.sort("seed").iter_rows(named=True):
-            seeds[tuple(row[name] for name in BY)].append(row)
-        self._entries = {name: _entry(rows) for name, rows in seeds.items()}
-        models = {ModelRow(base, recipe) for base, recipe, *_ in self._entries}
+            self._rows[tuple(row[name] for name in BY)].append(row)
+        models = {ModelRow(base, recipe) for base, recipe, *_ in self._rows}
         self.models = sorted(models, key=lambda m: (m.base, recipe_order(m.recipe)))
-        self.keys = sorted({Key(*name[2:]) for name in self._entries})
+        self.keys = sorted({Key(*name[2:]) for name in self._rows})
         self.several_bases = len({model.base for model in models}) > 1
 
     def entry(self, model: ModelRow, key: Key) -> Entry:
         """Return a model's entry: a blank, without a reason where no model has it."""
-        missing = MISSING if key in self.keys else NOT_ASKED
-        return self._entries.get((*model, *key), missing)
+        if rows := self._rows.get((*model, *key)):
+            return _entry(rows)
+        return MISSING if key in self.keys else NOT_ASKED
 
     def find(
         self, metric: str, part: str | None = None, benchmark: str | None = None

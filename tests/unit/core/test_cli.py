@@ -22,7 +22,7 @@ CALL = re.compile(
 )
 
 # What a user types, and what the start of a run calls.
-NO_RULE = {"pin", "preflight"}
+NO_RULE = {"notebook-kernel", "pin", "preflight"}
 
 
 def arguments(name):
