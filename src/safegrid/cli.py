@@ -97,8 +97,7 @@ def main() -> None:
 
 def serve_jobs() -> None:
     """Fork the jobs of a run; each is `main` in a process of its own."""
-    if fork_jobs(_imported):
-        main()
+    fork_jobs(_imported, main)
 
 
 def _imported(arguments: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -240,17 +241,42 @@ def _tell_peak() -> None:
     logger.info(PEAK, "the job", kilobytes // 1024)
 
 
-def fork_jobs(prepare: Callable[[Sequence[str]], bool]) -> bool:
-    """Serve a run as `start_server` asks; whether this process is a job, or it is over.
+def fork_jobs(
+    prepare: Callable[[Sequence[str]], bool], job: Callable[[], None]
+) -> None:
+    """Serve a run as `start_server` asks until it is over.
 
-    Of a job, `sys.argv` and all that belongs to a process are those of its client.
+    Args:
+        prepare: imports what a job of some arguments needs, and tells whether it can
+            be forked.
+        job: what a forked process does. Its `sys.argv` and all that belongs to a
+            process are those of its client.
     """
     listener, life, folder = sys.argv[1:]
     server = JobServer(socket.socket(fileno=int(listener)), int(life), prepare)
     if server.serve():
-        return True
+        _run_to_its_end(job)
     shutil.rmtree(folder, ignore_errors=True)
-    return False
+
+
+def _run_to_its_end(job: Callable[[], None]) -> None:
+    """Run a job, and end its process without taking down what it had imported.
+
+    That would copy what it shares with the server: a third of a second where there is
+    torch. A job that ends by an error ends as any process does.
+    """
+    status: int | str | None = 0
+    try:
+        job()
+    except SystemExit as end:
+        status = end.code
+    if isinstance(status, str):
+        sys.exit(status)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status or 0)
 
 
 def imported(*modules: str) -> bool:

@@ -22,8 +22,7 @@ SERVE = """
 import sys
 from safegrid.runtime.job_server import fork_jobs, imported
 imported("polars")
-if fork_jobs(lambda arguments: arguments[0] != "no"):
-    exec(sys.argv[1])
+fork_jobs(lambda arguments: arguments[0] != "no", lambda: exec(sys.argv[1], {}))
 """
 CLIENT = """
 import sys
@@ -87,18 +86,27 @@ def test_a_job_has_what_belongs_to_its_client(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "status"),
+    ("code", "status", "told"),
     [
-        ("sys.exit(3)", 3),
-        ("raise ValueError('no')", 1),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+        ("import sys; sys.exit()", 0, ""),
+        ("import sys; sys.exit(3)", 3, ""),
+        ("import sys; sys.exit('a reason')", 1, "a reason\n"),
+        ("raise ValueError('no')", 1, "ValueError: no\n"),
+        ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL, ""),
     ],
 )
-def test_a_job_ends_as_it_would_alone(server, code, status):
+def test_a_job_ends_as_it_would_alone(server, code, status, told):
     job = client(code)
     _, errors = job.communicate()
-    assert job.returncode == status
-    assert ("ValueError: no" in errors) == (status == 1)
+    assert (job.returncode, errors[-len(told) :] if told else errors) == (status, told)
+
+
+def test_threads_that_a_job_started_are_waited_for(server):
+    wait = "import time; time.sleep(0.5); print('done')"
+    job = client(
+        f"import threading; threading.Thread(target=exec, args=({wait!r},)).start()"
+    )
+    assert job.communicate()[0] == "done\n"
 
 
 def test_what_is_registered_for_the_end_is_done(server):
