@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,8 @@ PATIENCE = 10.0
 # The first characters of a thread that polars starts when it is imported. It waits for
 # files that were spilled to disk, of which a server has none, and holds no lock.
 IDLE = "polars-ooc-clea"
+# How variables begin that the hub's libraries read when they are imported.
+READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_")
 # Threads that an import would start; tqdm reads its variable when it is imported.
 SETTINGS = {
     **dict([ONE_THREAD]),
@@ -128,6 +130,7 @@ class JobServer:
         prepare: Callable[[Sequence[str]], bool],
     ) -> None:
         self._listener, self._life, self._prepare = listener, life, prepare
+        self._imported_with = _read_at_import(os.environ)
         self._jobs: list[_Job] = []
         self._ready = selectors.DefaultSelector()
         self._ready.register(listener, selectors.EVENT_READ)
@@ -167,8 +170,9 @@ class JobServer:
             logger.warning("a client broke off: %s", error)
             client.close()
             return False
+        alike = _read_at_import(job["environment"]) == self._imported_with
         # A child would inherit the locks of threads that it does not have.
-        if not self._prepare(job["arguments"]) or busy_threads():
+        if not alike or not self._prepare(job["arguments"]) or busy_threads():
             client.close()
         elif (pid := _fork()) == 0:
             self._leave(client)
@@ -202,6 +206,11 @@ class JobServer:
     def _end_all(self) -> None:
         for job in self._jobs:
             signal.pidfd_send_signal(job.handle, signal.SIGKILL)
+
+
+def _read_at_import(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a job cannot change for what is imported already."""
+    return {k: v for k, v in environment.items() if k.startswith(READ_AT_IMPORT)}
 
 
 def _fork() -> int | None:

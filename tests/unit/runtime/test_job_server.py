@@ -187,6 +187,8 @@ def test_nothing_is_begun_without_a_server(server, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert client("print('done')").communicate() == ("", "not forked\n")
     monkeypatch.delenv("SLURM_JOB_ID")
+    other = {**os.environ, "HF_HUB_OFFLINE": "of another"}
+    assert client("print('done')", env=other).communicate() == ("", "not forked\n")
     monkeypatch.setenv(SERVER, "/nowhere")
     assert client("print('done')").communicate() == ("", "not forked\n")
 
