@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from bench.stages import PAGES, stage_shares, start_up, throughput, write_costs
+from bench.stages import PAGES, stage_shares, throughput, write_costs
 from bench.watch import Watch
 from safegrid.runtime.runs import OWNER_FILE
 from small_studies import STUDY as POOR
@@ -45,8 +45,11 @@ BY_HAND = ("vllm_against_ours", "training_at_real_lengths")
 # A study of many cells is one like this, with other recipes.
 MANY_LIKE = "config/studies/tiny.yaml"
 # Of the default study.
-FIGURE_RULES = [name for name, page in PAGES.items() if page.get("figures")]
-FIGURE_RULES = [name for name in FIGURE_RULES if "paper" not in PAGES[name]]
+FIGURE_RULES = [
+    name
+    for name, page in PAGES.items()
+    if page.get("figures") and not {"paper", "axis"} & set(page)
+]
 FIGURE_RULES.append("figure_1")
 
 
@@ -214,7 +217,6 @@ def main() -> None:
             ),
             "same_scores_as_the_last_run": same_scores(folder, options.study),
             "stages": stage_shares(folder, options.study),
-            "start_up": start_up(folder, options.study),
             "tokens_per_second": throughput(folder, options.study),
         }
         write_costs(folder, options.study, ROOT / "src/safegrid/workflow/costs.yaml")

@@ -1,22 +1,14 @@
-"""Where a study's time went, from the timing files of its jobs and its own tables.
-
-And what it costs that every job is a process of its own: to start each of them.
-"""
+"""Where a study's time went, from the timing files of its jobs and its own tables."""
 
 import csv
-import subprocess
-import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import yaml
 
-from safegrid.commands import COMMANDS
 from safegrid.config.load import load_config
 from safegrid.core.files import read_json
 
@@ -134,45 +126,3 @@ def megabytes_made(results: Path, study: str) -> dict[str, float]:
             place = inside[1] if inside[0] == "cache" else inside[0]
             made[MAKERS.get(place, place)] += path.stat().st_size / 1e6
     return made
-
-
-# What a stage imports when its work begins, beyond the module of its subcommand.
-LLAMA = "from transformers import LlamaForCausalLM"
-TRAINER = "from trl import DPOTrainer"
-LATER = {
-    **dict.fromkeys(("train-base", "train-judge"), LLAMA),
-    **dict.fromkeys(("reference", "kto-reference", "train"), TRAINER),
-    "capability": "import lm_eval.evaluator",
-}
-
-
-def start_up(folder: Path, study: str) -> dict[str, float]:
-    """Return the seconds that all jobs of a run took to start, and their share.
-
-    Each kind of process is started here once more and timed, doing nothing. Engines
-    are not in it: they are forked, and serve many jobs.
-    """
-    spent = total = 0.0
-    for rule, seconds, _ in jobs(folder, study):
-        spent += min(_seconds(_imports(rule)), seconds)
-        total += seconds
-    return {"seconds": spent, "share": spent / total}
-
-
-def _imports(rule: str) -> str:
-    name = "notebook" if rule in PAGES else rule.replace("_", "-")
-    if name not in COMMANDS:
-        return "import safegrid.cli"
-    module = COMMANDS[name].call.split(":")[0]
-    return f"import safegrid.cli, {module}; {LATER.get(name, '')}"
-
-
-@cache
-def _seconds(imports: str) -> float:
-    """Return the wall seconds of a process that only imports; the best of two."""
-    found = []
-    for _ in range(2):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", imports], check=True)
-        found.append(time.perf_counter() - start)
-    return min(found)
