@@ -302,7 +302,9 @@ def imported(*modules: str) -> bool:
 
 def busy_threads() -> list[str]:
     """Return the names of this process's threads whose locks a child would inherit."""
-    own = str(os.getpid())
-    others = [task for task in Path(TASKS).iterdir() if task.name != own]
-    names = [(task / "comm").read_text("utf-8").strip() for task in others]
+    own, names = str(os.getpid()), []
+    for task in Path(TASKS).iterdir():
+        if task.name != own:
+            with suppress(OSError):  # it has ended since
+                names.append((task / "comm").read_text("utf-8").strip())
     return [name for name in names if name != IDLE]
