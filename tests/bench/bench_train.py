@@ -17,17 +17,15 @@ JSON, and each method when it is measured.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median_high
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from bench.processes import measure
 from made_up_training import make_recipe, preferences, save_base, save_preferences
 from safegrid.config.load import load_config
 from safegrid.config.methods import METHODS
@@ -74,7 +72,8 @@ def main() -> None:
         tokenize_pairs(
             world.dataset, world.base, world.max_length, folder / "pairs.parquet"
         )
-        found = {"reference": _measure(_ours(world, folder, "reference", "dpo"))}
+        reference, _ = measure(_ours(world, folder, "reference", "dpo"))
+        found: dict[str, Any] = {"reference": reference}
         for method in options.methods:
             found[method] = compare(
                 world, folder, method, options.rounds, options.study
@@ -114,10 +113,10 @@ def compare(
     """Run both in turn; medians of CPU seconds, and their ratio (ours / stock)."""
     ours, theirs = [], []
     for number in range(rounds):
-        ours.append(_measure(_ours(world, folder, f"{method}{number}", method)))
+        ours.append(measure(_ours(world, folder, f"{method}{number}", method))[0])
         command = [sys.executable, "-m", "bench.bench_train", "--methods", method]
         command += ["--study", study] if study else []
-        theirs.append(_measure([*command, "--stock", str(folder)]))
+        theirs.append(measure([*command, "--stock", str(folder)])[0])
     result: dict[str, Any] = {"ours": _median(ours), "stock": _median(theirs)}
     result["ratio"] = round(result["ours"]["cpu"] / result["stock"]["cpu"], 3)
     tokens = read_manifest(folder / f"models/{method}0/history.parquet")["tokens"]
@@ -144,23 +143,6 @@ def _ours(world: World, folder: Path, name: str, method: str) -> list[str]:
         *["--reference", *values, "--kto-reference"],
         *["--checkpoints", str(folder / "checkpoints")],
     ]
-
-
-def _measure(command: list[str]) -> dict[str, float]:
-    """Run a command; return its CPU and wall seconds and its peak memory in MB."""
-    began = time.perf_counter()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        _, status, used = os.wait4(process.pid, 0)
-        if status:
-            log.seek(0)
-            sys.exit(f"{command[:4]} failed:\n{log.read().decode()[-3000:]}")
-    return {
-        "cpu": round(used.ru_utime + used.ru_stime, 2),
-        "wall": round(time.perf_counter() - began, 2),
-        "peak_mb": round(used.ru_maxrss / 1024),
-    }
 
 
 def _median(rounds: list[dict[str, float]]) -> dict[str, float]:

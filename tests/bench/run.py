@@ -11,7 +11,6 @@ was there. Figures of two machines do not compare; ratios do, roughly.
 
 import argparse
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from bench.processes import measure
 from bench.stages import PAGES, stage_shares, throughput, write_costs
 from bench.watch import Watch
 from safegrid.runtime.runs import OWNER_FILE
@@ -94,27 +94,12 @@ def many_cells(folder: Path, models: int = 200) -> dict[str, float]:
     }
     made = folder / "config/studies/many-cells.yaml"
     made.write_text(yaml.safe_dump(blocks, sort_keys=False))
-    plan = [
-        "snakemake",
-        "--dry-run",
-        "--quiet",
-        "rules",
-        "--config",
-        "study=many-cells",
-    ]
-    with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(plan, cwd=folder, stdout=said, stderr=said)
-        _, status, used = os.wait4(process.pid, 0)
-        said.seek(0)
-        text = said.read()
+    asked = ["--quiet", "rules", "--config", "study=many-cells"]
+    used, told = measure(["snakemake", "--dry-run", *asked], folder)
     made.unlink()
-    if status:
-        sys.exit(f"{plan} failed:\n{text[-2000:]}")
-    jobs = int(text.rpartition("\ntotal")[2].split()[0])
-    seconds = used.ru_utime + used.ru_stime
     cells = models * len(blocks["benchmarks"])
-    megabytes_held = used.ru_maxrss / 1024
-    return {"cells": cells, "jobs": jobs, "cpu": seconds, "megabytes": megabytes_held}
+    jobs = int(told.rpartition("\ntotal")[2].split()[0])
+    return {"cells": cells, "jobs": jobs, **used}
 
 
 def study(folder: Path, name: str, cores: int) -> dict[str, Any]:
